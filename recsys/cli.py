@@ -62,8 +62,10 @@ def _installed() -> dict[str, EntryPoint]:
 def cli() -> None:
     """Thousand Faces: recommendations for retail that are federated, private and personal.
 
-    Start with `thousandfaces demo`. Every command has its own --help. Exit codes: 0 success, 2 wrong input or
-    configuration, 3 privacy budget refused, 4 run failed or incomplete, 5 bundle or registry not to be trusted.
+    Start with `thousandfaces demo`. Every command has its own --help.
+
+    Exit codes: 0 success, 2 wrong input or configuration, 3 privacy budget refused, 4 run failed or
+    incomplete, 5 bundle or registry not to be trusted.
     """
 
 

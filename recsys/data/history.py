@@ -89,8 +89,8 @@ class Histories:
         """
         if self.ordering is Ordering.NONE:
             raise OrderingError(
-                "this data has no timestamps or order numbers, so baskets and sequence features are undefined; "
-                "add a 'timestamp' or 'order_no' column, or train with features that need no order"
+                "this data has no timestamps or order numbers, so baskets and sequence features are "
+                "undefined; add a 'timestamp' or 'order_no' column, or train with features that need no order"
             )
         if self.ordering is Ordering.ORDER_NUMBER:
             return self.times
