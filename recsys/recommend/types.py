@@ -24,15 +24,13 @@ class Scene(StrEnum):
     PUSH = "push"
 
 
-class Degraded:
+class Degraded(StrEnum):
     """Codes that say why an answer is less than the full one; they travel in `Ranking.degraded`."""
 
     NO_HISTORY = "no_history"
-    NOT_PERSONALISED = "not_personalised"
     NOT_CONSENTED = "not_consented"
     FEW_CANDIDATES = "few_candidates"
     ENCODER_UNAVAILABLE = "encoder_unavailable"
-    UNKNOWN_ITEMS = "unknown_items"
 
 
 def no_history() -> Histories:
@@ -56,7 +54,7 @@ class Query:
     exclude:       items that must not appear (already on the page, dismissed, returned)
     personalised:  False answers from public popularity and the scene's context alone; the history is not read
     candidates:    bool [n_items], the items that may appear (assortment, stock); None means all
-    now:           Unix seconds (UTC) of the question, for callers that need it; the ranking itself is timeless
+    now:           Unix seconds (UTC) of the question, for callers; the ranking itself is timeless
     context_items: what the scene is about: the item of a product page, the items in the cart
     new_only:      leave out what the customer has bought before
     """
@@ -84,8 +82,8 @@ class Query:
         return replace(self, history=no_history(), personalised=False, new_only=False)
 
 
-class ReasonKind:
-    """The kinds of reasons, as strings so that they serialise as themselves."""
+class ReasonKind(StrEnum):
+    """What a reason rests on."""
 
     BOUGHT_BEFORE = "bought_before"
     GOES_WITH = "goes_with"
@@ -97,15 +95,15 @@ class ReasonKind:
 class Reason:
     """Why an item is shown: from the customer's own events or from published facts only.
 
-    kind: one of `ReasonKind`; item: the item of the customer (or of the scene) it rests on, if any; text: a sentence
+    kind: what it rests on; item: the customer's (or the scene's) item behind it, if any; text: a sentence
     """
 
-    kind: str
+    kind: ReasonKind
     item: int | None
     text: str
 
 
-class Kind:
+class Kind(StrEnum):
     """Whether the customer has bought the item before."""
 
     REPEAT = "repeat"
@@ -118,7 +116,7 @@ class Recommended:
 
     item: int
     score: float
-    kind: str
+    kind: Kind
     reason: Reason
 
 
