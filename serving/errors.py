@@ -1,0 +1,146 @@
+"""Errors as the API tells them: a code to branch on, what is wrong, what to do. The only home of HTTP statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from recsys.errors import OrderingError, ThousandFacesError, UnknownCustomerError, UnknownItemError
+from serving.responses import json_response
+
+MAX_SHOWN = 80
+
+
+class ApiError(Exception):
+    """An answer that is an error: HTTP status, stable code, message, remedy and the field it is about."""
+
+    def __init__(
+        self, status: int, code: str, message: str, what_to_do: str, *, field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.what_to_do = status, code, message, what_to_do
+        self.field = field
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body; `field` only where one input field is to blame."""
+        error = {"code": self.code, "message": self.message, "what_to_do": self.what_to_do}
+        return {"error": error if self.field is None else {**error, "field": self.field}}
+
+
+def shown(value: object) -> str:
+    """A client's value, short and printable, so that it can be named in a message."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("ascii" if not text.isprintable() else "utf-8", "backslashreplace").decode()
+    return f"'{text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}'"
+
+
+def unknown_customer(customer_id: str) -> ApiError:
+    """404: this silo has no such customer."""
+    return ApiError(
+        404,
+        "unknown_customer",
+        f"customer {shown(customer_id)} is not in this silo's customers table",
+        "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
+        field="customer_id",
+    )
+
+
+def no_consent(customer_id: str, purpose: str) -> ApiError:
+    """403: the customer's consent does not cover what was asked."""
+    return ApiError(
+        403,
+        "no_consent",
+        f"customer {shown(customer_id)} has not consented to {purpose}",
+        "ask the customer for consent, or use the non-personalised recommendations",
+        field="customer_id",
+    )
+
+
+def unknown_item(item_id: str, *, field: str, status: int = 422) -> ApiError:
+    """The public catalogue has no such item: 422 in a body, 404 in a path."""
+    return ApiError(
+        status,
+        "unknown_item",
+        f"item {shown(item_id)} is not in the catalogue of the served model",
+        "check the id; a new item is known once a bundle with a newer catalogue is served",
+        field=field,
+    )
+
+
+def body_too_large(limit: int) -> HTTPException:
+    """413, raised while the body is being read."""
+    return HTTPException(413, f"the request body is larger than {limit} bytes")
+
+
+_HTTP_ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "send a body of valid UTF-8 JSON"),
+    404: ("not_found", "see /docs for the paths of this API"),
+    405: ("method_not_allowed", "see /docs for the methods of this path"),
+    413: ("body_too_large", "send smaller batches"),
+}
+
+_DOMAIN_ERRORS: tuple[tuple[type[ThousandFacesError], int, str, str], ...] = (
+    (UnknownItemError, 422, "unknown_item", "check the item id"),
+    (UnknownCustomerError, 404, "unknown_customer", "check the customer id"),
+    (OrderingError, 409, "no_event_times", "connect a table with timestamps"),
+)
+
+INTERNAL = ApiError(
+    500, "internal_error", "the server failed to answer", "try again; report the request id if it persists"
+)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app one JSON shape."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ThousandFacesError, _domain_error)
+
+
+def to_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
+    """The error as an HTTP response."""
+    return json_response(error.body(), status=error.status, headers=headers)
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    return to_response(error) if isinstance(error, ApiError) else to_response(INTERNAL)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return to_response(INTERNAL)
+    code, remedy = _HTTP_ERRORS.get(error.status_code, ("http_error", "see /docs"))
+    return to_response(ApiError(error.status_code, code, str(error.detail), remedy), error.headers)
+
+
+async def _domain_error(_: Request, error: Exception) -> Response:
+    for kind, status, code, remedy in _DOMAIN_ERRORS:
+        if isinstance(error, kind):
+            return to_response(ApiError(status, code, str(error), remedy))
+    return to_response(INTERNAL)
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError) or not error.errors():
+        return to_response(INTERNAL)
+    problems = error.errors()
+    first = problems[0]
+    field = _field(first["loc"])
+    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+    given = "" if isinstance(first.get("input"), dict | list) else f", got {shown(first.get('input'))}"
+    message = f"{field}: {first['msg']}{given}{more}"
+    return to_response(
+        ApiError(422, "invalid_request", message, "correct this field; see /docs for examples", field=field)
+    )
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """('body', 'events', 3, 'quantity') -> 'events.3.quantity'."""
+    parts = location[1:] if len(location) > 1 and location[0] in {"body", "query", "path"} else location
+    return ".".join(str(part) for part in parts)
