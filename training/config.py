@@ -1,0 +1,229 @@
+"""How a training run is configured: `train.toml`, checked by key, with defaults that suit the demo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recsys.errors import ConfigError
+
+POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, TOWERS)
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shares(_Section):
+    """How the run's budget is divided: shares of mu squared (Dong, Roth and Su 2022), which add up to 1.
+
+    A share of 0 leaves the mechanism out of the run and out of the plan.
+    """
+
+    popularity: Annotated[float, Field(gt=0, le=1)] = 0.1
+    copurchase: Annotated[float, Field(ge=0, le=1)] = 0.45
+    intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
+    towers: Annotated[float, Field(ge=0, le=1)] = 0.4
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        total = sum(self.as_dict().values())
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares add up to {total:g}; make them add up to 1")
+        return self
+
+    def as_dict(self) -> dict[str, float]:
+        """Share by mechanism, without the mechanisms that are left out."""
+        return {name: getattr(self, name) for name in MECHANISMS if getattr(self, name) > 0}
+
+    def without(self, name: str) -> Shares:
+        """The same division with one mechanism left out and the others scaled up to 1."""
+        kept = {key: value for key, value in self.as_dict().items() if key != name}
+        total = sum(kept.values())
+        return Shares(
+            **(dict.fromkeys(MECHANISMS, 0.0) | {key: value / total for key, value in kept.items()})
+        )
+
+
+class PrivacySettings(_Section):
+    """The promise: person-level (epsilon, delta) of the whole run, over all silos and mechanisms."""
+
+    epsilon: Annotated[float, Field(gt=0, le=64)] = 4.0
+    delta: Annotated[float, Field(gt=0, lt=1e-3)] = 1e-6
+    shares: Shares = Shares()
+
+
+class PopularitySettings(_Section):
+    """Noised item popularity: how many distinct items of one customer count."""
+
+    max_items: Annotated[int, Field(ge=1)] = 100
+
+
+class CopurchaseSettings(_Section):
+    """Noised co-purchase sums over the most popular items, and what is made of them."""
+
+    top_items: Annotated[int, Field(ge=10, le=8000)] = 2000
+    max_items: Annotated[int, Field(ge=2)] = 100
+    rank: Annotated[int, Field(ge=1, le=512)] = 48
+    neighbours: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class TowerModel(_Section):
+    """The two-tower model, and how one customer becomes one example: what silos are told of the towers."""
+
+    embedding_dim: Annotated[int, Field(ge=2, le=512)] = 32
+    negatives: Annotated[int, Field(ge=1)] = 256
+    max_targets: Annotated[int, Field(ge=1)] = 5
+
+
+class TowerSettings(TowerModel):
+    """The towers' differentially private steps; silos take these numbers from the privacy plan alone."""
+
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 60
+    sampling_rate: Fraction = 0.04
+    clip_norm: Positive = 0.3
+    learning_rate: Positive = 0.05
+
+
+class SequenceSettings(_Section):
+    """What of a customer's history the model reads: the same in training and in serving."""
+
+    max_items: Annotated[int, Field(ge=1, le=1000)] = 50
+    decay: Fraction = 0.9
+
+
+class FusionSettings(_Section):
+    """Public weights of the two blocks of an item's published vector; 0 leaves a block out."""
+
+    towers: NonNegative = 1.0
+    copurchase: NonNegative = 1.0
+
+
+class BlendSettings(_Section):
+    """How serving blends a customer's own repeat purchases with what the model says."""
+
+    weight: NonNegative = 2.0
+    own_decay: Fraction = 0.9
+
+
+class SiloSettings(_Section):
+    """What silos are told besides the privacy plan: public, and the same for every silo."""
+
+    seed: int
+    max_events_per_customer: int
+    popularity: PopularitySettings
+    copurchase: CopurchaseSettings
+    towers: TowerModel
+    sequences: SequenceSettings
+
+
+class TrainingConfig(_Section):
+    """Everything that one training run is told. Relative paths are relative to the working directory."""
+
+    federation: Path = Path("federation.toml")
+    output: Path = Path(".thousandfaces")
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "thousandfaces"
+    data_kind: Literal["simulated", "research", "production"] | None = None
+    research_data: bool = False
+    requester: str = "thousandfaces train"
+    approver: str | None = None
+    seed: int = 0
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    deadline_seconds: Positive = 300.0
+    checkpoint_every: Annotated[int, Field(ge=1)] = 10
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    tracking_uri: str | None = None
+    max_events_per_customer: Annotated[int, Field(ge=1)] = 2000
+    privacy: PrivacySettings = PrivacySettings()
+    popularity: PopularitySettings = PopularitySettings()
+    copurchase: CopurchaseSettings = CopurchaseSettings()
+    towers: TowerSettings = TowerSettings()
+    sequences: SequenceSettings = SequenceSettings()
+    fusion: FusionSettings = FusionSettings()
+    blend: BlendSettings = BlendSettings()
+
+    def silo_settings(self) -> SiloSettings:
+        """The part that travels to the silos."""
+        towers = self.towers.model_dump(include=set(TowerModel.model_fields))
+        shared = {name: getattr(self, name) for name in SiloSettings.model_fields if name != "towers"}
+        return SiloSettings(**shared, towers=TowerModel(**towers))
+
+    def identity(self) -> str:
+        """A hash of all that shapes the result: two runs with the same one may continue each other."""
+        # Where a run writes, how long it waits and how many threads it uses do not change what it computes.
+        elsewhere = {"output", "tracking_uri", "threads", "deadline_seconds", "requester", "approver"}
+        content = self.model_dump(mode="json", exclude=elsewhere)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_config(
+    path: Path | None, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> TrainingConfig:
+    """Read `train.toml` (or the defaults), then `key=value` overrides, then the command line's own options.
+
+    Raises ConfigError naming the file, the key and the value.
+    """
+    values = _read_toml(path) if path else {}
+    for override in overrides:
+        _apply(values, override)
+    values.update({key: value for key, value in (options or {}).items() if value is not None})
+    return parse_config(values, source=str(path or "--set"))
+
+
+def parse_config(values: Mapping[str, Any], *, source: str) -> TrainingConfig:
+    """Check configuration values. Raises ConfigError naming the source, the first wrong key and its value."""
+    try:
+        return TrainingConfig.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, source)) from None
+
+
+def _explain(error: ValidationError, source: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"])) or "(whole file)"
+    if first["type"] == "extra_forbidden":
+        return f"{source}: unknown key '{key}'; remove it or correct it (see 'thousandfaces train --help')"
+    value = first["input"]
+    shown = repr(value) if isinstance(value, (str, int, float, bool)) else "this table"
+    return f"{source}: key '{key}', value {shown}: {first['msg'].removeprefix('Value error, ')}; correct it"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file; give an existing one with --config") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML ({error}); correct the file") from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override!r}: write key=value, for example --set towers.steps=30")
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"--set {override!r}: '{section}' is a value, not a section; drop what follows it"
+            )
+    values[last] = _literal(text.strip())
+
+
+def _literal(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,114 @@
+"""The only way to noise: reserve in the silo's ledger, draw, release, commit.
+
+Guarantee: unit one customer, relation add or remove one. No noise is drawn and nothing is released before a
+reservation for it is durable in the silo's own ledger; a reservation that is never committed counts as spent.
+It assumes that the ledger file is not rolled back, and that releases are made by `Reservation` alone, which
+nothing outside this module can construct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from recsys.privacy.ledger import Charge, Ledger
+
+from recsys.errors import PlanError
+from recsys.privacy.mechanisms import SecureNoise
+
+_KEY = object()
+
+Draw = Callable[[SecureNoise], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was charged in a silo's ledger: public, since it follows from the plan alone."""
+
+    row: int
+    mechanism: str
+    noise_multiplier: float
+    sampling_rate: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Released:
+    """A noised sum (float32 [n]) that may leave the silo, with the receipt of its charge; made here only."""
+
+    values: NDArray[np.float32]
+    receipt: Receipt
+    _key: object = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_key(self._key, "a released sum")
+
+
+class Reservation:
+    """Leave to make the releases that one ledger row has been charged for, and no more."""
+
+    def __init__(self, ledger: Ledger, receipt: Receipt, used: int, key: object) -> None:
+        _check_key(key, "a reservation")
+        self._ledger, self.receipt, self._used, self._closed = ledger, receipt, used, False
+
+    @property
+    def mechanism(self) -> str:
+        """What the reservation was made for."""
+        return self.receipt.mechanism
+
+    @property
+    def used(self) -> int:
+        """How many of its steps have been drawn."""
+        return self._used
+
+    def release(self, mechanism: str, draw: Draw) -> Released:
+        """Draw one release with fresh noise. Raises PlanError if it was not reserved."""
+        if self._closed or mechanism != self.mechanism:
+            raise PlanError(f"no open reservation for '{mechanism}'; reserve in the ledger first")
+        if self._used >= self.receipt.steps:
+            raise PlanError(
+                f"all {self.receipt.steps} reserved steps of '{mechanism}' are used; reserve again"
+            )
+        # Counted before the draw: a draw that fails half-way has been paid for.
+        self._used += 1
+        values = draw(SecureNoise())
+        if values.dtype != np.float32 or not np.isfinite(values).all():
+            raise PlanError(f"the release of '{mechanism}' is not finite float32; it stays in the silo")
+        return Released(values, self.receipt, _KEY)
+
+    def commit(self) -> None:
+        """Close the reservation: what was drawn has been handed over. Steps not drawn stay charged."""
+        self._closed = True
+        self._ledger.commit(self.receipt.row, self._used)
+
+
+def reserve(ledger: Ledger, charge: Charge) -> Reservation:
+    """Charge the silo's ledger, durably, before any noise exists.
+
+    Raises BudgetExceededError (cap) and LedgerError (not writable); then nothing was drawn or released.
+    """
+    row = ledger.reserve(charge)
+    event = charge.event
+    receipt = Receipt(row, charge.mechanism, event.noise_multiplier, event.sampling_rate, event.steps)
+    return Reservation(ledger, receipt, 0, _KEY)
+
+
+def reopen(ledger: Ledger, receipt: Receipt, used: int) -> Reservation:
+    """A block's reservation in a later message of the same block, with what it has used so far."""
+    return Reservation(ledger, receipt, used, _KEY)
+
+
+@contextmanager
+def spending(ledger: Ledger, charge: Charge) -> Iterator[Reservation]:
+    """Reserve, let the caller release, commit; after an error the reservation stays open: it counts as spent."""
+    reservation = reserve(ledger, charge)
+    yield reservation
+    reservation.commit()
+
+
+def _check_key(key: object, what: str) -> None:
+    if key is not _KEY:
+        raise PlanError(f"{what} can be made by training.spend alone")
