@@ -117,4 +117,5 @@ def _unit_rows(weights: NDArray[np.float64]) -> NDArray[np.float32]:
     peak = weights.max(axis=1, keepdims=True)
     weights = weights / np.where(peak > 0.0, peak, 1.0)
     norm = np.sqrt(np.einsum("nl,nl->n", weights, weights))[:, None]
-    return (weights / np.maximum(norm, 1.0)).astype(np.float32)
+    unit: NDArray[np.float32] = (weights / np.maximum(norm, 1.0)).astype(np.float32)
+    return unit

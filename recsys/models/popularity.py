@@ -17,7 +17,7 @@ _INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
 def contribution(h: Histories, n_items: int, max_items: int) -> NDArray[np.float64]:
-    """Sum over customers of 1{item} / sqrt(k) over each one's k most recent distinct items; float64 [n_items].
+    """Sum over customers of 1{item} / sqrt(k) over each one's k latest distinct items; float64 [n_items].
 
     Guarantee: unit one customer with all events, relation add or remove one: adding or removing a customer
     changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are.
@@ -25,16 +25,16 @@ def contribution(h: Histories, n_items: int, max_items: int) -> NDArray[np.float
     """
     sets = recent_items(h, max_items)
     share = _INSIDE / np.sqrt(np.maximum(sets.lengths, 1))
-    return np.bincount(sets.items, weights=np.repeat(share, sets.lengths), minlength=n_items)
+    total = np.bincount(sets.items, weights=np.repeat(share, sets.lengths), minlength=n_items)
+    return total.astype(np.float64)
 
 
 def posterior(noised_sum: NDArray[np.float64], noise_std: float) -> NDArray[np.float64]:
     """Empirical-Bayes probabilities from a noised sum: positive, summing to 1; float64 [n_items].
 
-    Each true value is drawn from an unknown distribution on a logarithmic grid, fitted by
-    expectation-maximisation (nonparametric maximum likelihood, Kiefer and Wolfowitz 1956); the estimate is the
-    posterior mean, or the observation itself where it exceeds 5 standard deviations. Post-processing: costs no
-    privacy.
+    Each true value is drawn from an unknown distribution on a logarithmic grid, fitted by expectation-
+    maximisation (nonparametric maximum likelihood, Kiefer and Wolfowitz 1956); the estimate is the posterior
+    mean, or the observation itself where it exceeds 5 standard deviations. Post-processing: costs no privacy.
 
     noise_std: standard deviation of the noise in each cell of the sum. Raises ConfigError if it is negative.
     """
