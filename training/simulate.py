@@ -70,7 +70,7 @@ class InProcessGrid(Grid):
         return [self._pending.pop(name).result() for name in ready]
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
-        """Send and wait at most `timeout` seconds; late replies are dropped, what has not begun is cancelled."""
+        """Send and wait at most `timeout` seconds; late replies are dropped, what waits is cancelled."""
         names = self.push_messages(messages)
         deadline = None if timeout is None else monotonic() + timeout
         futures = {name: self._pending[name] for name in names}

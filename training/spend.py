@@ -103,7 +103,7 @@ def reopen(ledger: Ledger, receipt: Receipt, used: int) -> Reservation:
 
 @contextmanager
 def spending(ledger: Ledger, charge: Charge) -> Iterator[Reservation]:
-    """Reserve, let the caller release, commit; after an error the reservation stays open: it counts as spent."""
+    """Reserve, let the caller release, commit; after an error the reservation stays open: it is spent."""
     reservation = reserve(ledger, charge)
     yield reservation
     reservation.commit()

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.errors import ConfigError
+from training.config import Shares, TrainingConfig, load_config, parse_config
+
+
+def test_defaults_are_complete_and_shares_add_up() -> None:
+    config = load_config(None)
+    assert config.privacy.epsilon == 4
+    assert sum(config.privacy.shares.as_dict().values()) == pytest.approx(1)
+
+
+def test_a_file_then_overrides_then_options(tmp_path: Path) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text("seed = 3\n[towers]\nsteps = 7\nembedding_dim = 8\n")
+    config = load_config(file, ["towers.steps=9", "model_name=shop"], {"output": tmp_path, "quorum": None})
+    assert (config.seed, config.towers.steps, config.towers.embedding_dim) == (3, 9, 8)
+    assert (config.model_name, config.output, config.quorum) == ("shop", tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[towers]\nsteps = 0\n", "key 'towers.steps', value 0"),
+        ("[towers]\nstep = 3\n", "unknown key 'towers.step'"),
+        ("[privacy]\nepsilon = nan\n", "key 'privacy.epsilon', value nan"),
+        ("[privacy.shares]\ntowers = 0.9\n", "add up to 1.5"),
+        ("seed = [\n", "not readable as TOML"),
+    ],
+)
+def test_errors_name_file_key_and_value(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"train\.toml") as error:
+        load_config(file)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_and_a_wrong_override_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="write key=value"):
+        load_config(None, ["towers.steps"])
+    with pytest.raises(ConfigError, match="is a value, not a section"):
+        load_config(None, ["seed=1", "seed.x=2"])
+
+
+def test_identity_follows_what_shapes_the_result_only() -> None:
+    base = TrainingConfig()
+    assert base.identity() == parse_config({"output": "elsewhere", "threads": 1}, source="t").identity()
+    assert base.identity() != parse_config({"seed": 1}, source="t").identity()
+
+
+def test_silos_are_told_no_number_that_the_plan_has() -> None:
+    told = TrainingConfig().silo_settings().model_dump()
+    assert not {"steps", "sampling_rate", "clip_norm", "learning_rate"} & set(told["towers"])
+    assert "privacy" not in told
+
+
+@given(st.floats(0.01, 0.5), st.floats(0.0, 0.4))
+def test_leaving_a_mechanism_out_keeps_the_proportions_of_the_rest(popularity: float, intervals: float) -> None:
+    shares = Shares(popularity=popularity, copurchase=0, intervals=intervals, towers=1 - popularity - intervals)
+    rest = shares.without("intervals").as_dict()
+    assert sum(rest.values()) == pytest.approx(1)
+    assert "intervals" not in rest
+    assert rest["towers"] / rest["popularity"] == pytest.approx(shares.towers / popularity)
