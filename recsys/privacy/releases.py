@@ -1,0 +1,64 @@
+"""The two kinds of mechanism a plan is made of: a noised sum, and noised gradient steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recsys.errors import PlanError
+from recsys.privacy import checks
+from recsys.privacy.events import PrivacyEvent
+
+RELEASES = ("popularity", "copurchase", "intervals")
+TOWERS = "towers"
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """One noised sum: each customer adds a vector of L2 norm at most `clip_norm`, one release per silo."""
+
+    name: str
+    clip_norm: float
+    noise_multiplier: float
+
+    def __post_init__(self) -> None:
+        if self.name not in RELEASES:
+            raise PlanError(f"release '{self.name}' is unknown; known are {', '.join(RELEASES)}")
+        object.__setattr__(self, "clip_norm", checks.positive(f"{self.name}: clip_norm", self.clip_norm))
+        noise = checks.positive(f"{self.name}: noise_multiplier", self.noise_multiplier)
+        object.__setattr__(self, "noise_multiplier", noise)
+
+    @property
+    def event(self) -> PrivacyEvent:
+        """What one release is accounted as."""
+        return PrivacyEvent(self.noise_multiplier)
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of the noise on each coordinate, in units of the contribution."""
+        return self.clip_norm * self.noise_multiplier
+
+
+@dataclass(frozen=True)
+class DpSgdPlan:
+    """The towers' noised gradient sums: `steps` Poisson-sampled steps in each silo."""
+
+    clip_norm: float
+    noise_multiplier: float
+    sampling_rate: float
+    steps: int
+    name: str = TOWERS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clip_norm", checks.positive(f"{self.name}: clip_norm", self.clip_norm))
+        whole = self.event()
+        for field in ("noise_multiplier", "sampling_rate", "steps"):
+            object.__setattr__(self, field, getattr(whole, field))
+
+    def event(self, steps: int | None = None) -> PrivacyEvent:
+        """What a block of `steps` steps is accounted as (default: all of them)."""
+        return PrivacyEvent(self.noise_multiplier, self.sampling_rate, self.steps if steps is None else steps)
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of the noise on each coordinate of one silo's clipped sum."""
+        return self.clip_norm * self.noise_multiplier
