@@ -11,9 +11,6 @@ import click
 if TYPE_CHECKING:
     from serving.settings import Peer
 
-# Read once when numpy and faiss are loaded: two threads make one small search several times slower.
-os.environ["OMP_NUM_THREADS"] = "1"
-
 
 @click.command()
 @click.option(
@@ -37,6 +34,8 @@ def serve(bundle: str, silo: Path, host: str, port: int, demo: bool, peers: tupl
 
     Example: thousandfaces serve --bundle runs/latest/bundle --silo silos/north/silo.toml --port 8080
     """
+    # Read once, when numpy and faiss are loaded below: two threads make one small search several times slower.
+    os.environ["OMP_NUM_THREADS"] = "1"
     from serving.app import create_app
     from serving.server import run_server
     from serving.settings import Settings

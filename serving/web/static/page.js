@@ -1,0 +1,171 @@
+import { Api } from "./api.js";
+import { card, changeSummary, dueLine, element, facts, fill, latelyLine, popularLine } from "./render.js";
+
+const SHOWN = 12;
+const NOBODY = "";
+const config = JSON.parse(document.getElementById("config").textContent);
+const $ = (id) => document.getElementById(id);
+const state = { api: null, model: null, customer: NOBODY, before: null, turn: 0 };
+const DONE = { view: "You viewed", cart: "You put in the cart", purchase: "You bought", dismiss: "Noted, not interested in" };
+
+function notice(text, isError = false) {
+  $("notice").hidden = !text;
+  $("notice").textContent = text ?? "";
+  $("notice").classList.toggle("error", isError);
+}
+
+function option(value, label) {
+  const made = element("option", "", label);
+  made.value = value;
+  return made;
+}
+
+function fillSilos() {
+  $("silo").replaceChildren(...config.silos.map((silo, index) => option(index, silo.name)));
+}
+
+async function chooseSilo(index) {
+  const silo = config.silos[index];
+  if (silo.page) { window.location.assign(silo.page); return; }
+  state.api = new Api(silo.base);
+  state.model = await state.api.model();
+  showStatement(state.model);
+  await fillCustomers();
+  await chooseCustomer($("customer").value);
+}
+
+async function fillCustomers() {
+  const typed = !config.demo;
+  $("customer").hidden = typed;
+  $("customer-id").hidden = !typed;
+  if (typed) return;
+  const { customers } = await state.api.customers(60);
+  const label = (one) => `${one.customer_id} · ${one.personalisation ? `${one.events} events` : "no consent"}`;
+  const options = customers.map((one) => option(one.customer_id, label(one)));
+  $("customer").replaceChildren(...options, option(NOBODY, "Somebody new"));
+}
+
+async function chooseCustomer(id) {
+  state.customer = id;
+  state.before = null;
+  $("change").textContent = "";
+  await refresh();
+}
+
+async function refresh() {
+  const turn = ++state.turn;
+  const personal = { k: SHOWN, personalized: $("personalised").checked };
+  if (state.customer) personal.customer_id = state.customer;
+  const [mine, everyone, due, lately] = await Promise.all([
+    state.api.recommend(personal),
+    state.api.recommend({ k: 8, personalized: false }),
+    loadDue(),
+    config.demo && state.customer ? state.api.lately(state.customer, 6) : null,
+  ]);
+  if (turn !== state.turn) return;
+  showGreeting(mine);
+  showCards(mine);
+  showDue(due);
+  showPopular(everyone, mine);
+  showLately(lately);
+  showFacts(mine);
+}
+
+async function loadDue() {
+  if (!state.customer || !$("personalised").checked) return { due: [] };
+  try {
+    return await state.api.due(state.customer, 30);
+  } catch (error) {
+    if (["no_consent", "unknown_customer", "no_event_times"].includes(error.code)) return { due: [] };
+    throw error;
+  }
+}
+
+function showGreeting(mine) {
+  $("eyebrow").textContent = `${state.model.silo} · ${state.api.now().toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" })}`;
+  $("greeting").textContent = state.customer ? `A page for ${state.customer}` : "A page for somebody new";
+  const repeats = mine.items.filter((item) => item.kind === "repeat").length;
+  $("lead").textContent = mine.degraded.length ? mine.degraded.map((one) => one.why).join(" ") : `${repeats} to buy again, ${mine.items.length - repeats} to discover.`;
+}
+
+function showCards(mine) {
+  const old = positions();
+  const canAct = Boolean(state.customer);
+  fill($("cards"), mine.items.map((item, position) => card(item, position, state.before, canAct)), "Nothing to show: no item of this silo fits.");
+  glide(old);
+  state.items = mine.items;
+}
+
+const positions = () => new Map([...$("cards").children].map((one) => [one.dataset.item, one.getBoundingClientRect()]));
+
+function glide(old) {
+  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const one of $("cards").children) {
+    const from = old.get(one.dataset.item);
+    const to = one.getBoundingClientRect();
+    if (!from || (from.left === to.left && from.top === to.top)) continue;
+    one.animate([{ transform: `translate(${from.left - to.left}px, ${from.top - to.top}px)` }, { transform: "none" }], { duration: 420, easing: "cubic-bezier(.2,.7,.2,1)" });
+  }
+}
+
+function showDue(answer) {
+  const now = state.api.now();
+  fill($("due"), answer.due.slice(0, 6).map((item) => dueLine(item, now)), state.customer ? "Nothing is due in the next 30 days." : "Known once somebody shops here.");
+}
+
+function showPopular(everyone, mine) {
+  const own = new Set(mine.items.map((item) => item.item_id));
+  fill($("popular"), everyone.items.slice(0, 6).map((item, position) => popularLine(item, position, own.has(item.item_id))), "Nothing yet.");
+}
+
+function showLately(answer) {
+  $("lately-panel").hidden = !answer;
+  if (answer) fill($("lately"), answer.events.map((event) => latelyLine(event, state.api.now())), "No events yet.");
+}
+
+function showStatement(model) {
+  const statement = model.privacy_statement;
+  $("epsilon").textContent = statement.epsilon == null ? "none" : `ε ${Number(statement.epsilon.toFixed(2))}`;
+  $("words").textContent = model.in_plain_words;
+}
+
+function showFacts(mine) {
+  const statement = state.model.privacy_statement;
+  facts($("facts"), [
+    ["Model", mine.model_version],
+    ["Statement", mine.privacy_statement_id],
+    ["δ", statement.delta],
+    ["Protected unit", statement.unit],
+    ["This answer", mine.degraded.length ? mine.degraded.map((one) => one.code).join(", ") : "complete"],
+    ["Request", mine.request_id],
+  ]);
+}
+
+async function act(button) {
+  const one = button.closest(".card");
+  const item = state.items.find((candidate) => candidate.item_id === one.dataset.item);
+  for (const other of one.querySelectorAll("button")) other.disabled = true;
+  await state.api.event(state.customer, item.item_id, button.dataset.event);
+  state.before = new Map(state.items.map((shown, position) => [shown.item_id, position]));
+  await refresh();
+  $("change").textContent = `${DONE[button.dataset.event]} “${item.title}”: ${changeSummary(state.items, state.before)}`;
+}
+
+function guarded(work) {
+  return async (...given) => {
+    notice(null);
+    try { await work(...given); } catch (error) { notice(error.message, true); }
+  };
+}
+
+$("silo").addEventListener("change", guarded((event) => chooseSilo(Number(event.target.value))));
+$("customer").addEventListener("change", guarded((event) => chooseCustomer(event.target.value)));
+$("customer-id").addEventListener("change", guarded((event) => chooseCustomer(event.target.value.trim())));
+$("personalised").addEventListener("change", guarded(() => { state.before = null; $("change").textContent = ""; return refresh(); }));
+$("cards").addEventListener("click", guarded(async (event) => {
+  const button = event.target.closest("button[data-event]");
+  if (button) await act(button);
+}));
+$("chooser").addEventListener("submit", (event) => event.preventDefault());
+fillSilos();
+guarded(() => chooseSilo(0))();

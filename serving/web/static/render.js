@@ -1,0 +1,115 @@
+// From the API's answers to the page's elements.
+const currency = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const dayName = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
+const DAY = 86400000;
+const VERBS = { view: "Viewed", cart: "In the cart", purchase: "Bought", return: "Returned", rating: "Rated", dismiss: "Not interested" };
+
+export const element = (tag, className, text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+export const price = (value) => (value == null ? "" : currency.format(value));
+
+function hue(text) {
+  let hash = 7;
+  for (const character of text) hash = (hash * 31 + character.codePointAt(0)) % 3600;
+  return (hash * 47) % 360;
+}
+
+function glyph(item) {
+  const words = (item.category || item.title).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  return words.slice(0, 2).map((word) => word[0].toUpperCase()).join("") || "·";
+}
+
+function movement(item, position, before) {
+  if (!before) return null;
+  const old = before.get(item.item_id);
+  if (old === undefined) return { kind: "new", text: "new here" };
+  if (old > position) return { kind: "up", text: `▲ ${old - position}` };
+  if (old < position) return { kind: "down", text: `▼ ${position - old}` };
+  return null;
+}
+
+export function card(item, position, before, canAct) {
+  const made = document.getElementById("card-template").content.firstElementChild.cloneNode(true);
+  const find = (selector) => made.querySelector(selector);
+  made.dataset.item = item.item_id;
+  find(".tile").style.setProperty("--hue", hue(item.category || item.brand || item.title));
+  find(".glyph").textContent = glyph(item);
+  find(".rank").textContent = position + 1;
+  find(".meta").textContent = [item.brand, item.category].filter(Boolean).join(" · ");
+  find(".title").textContent = item.title || item.item_id;
+  find(".chip").dataset.kind = item.reason.kind;
+  find(".chip-text").textContent = item.reason.text;
+  find(".price").textContent = price(item.price);
+  const change = movement(item, position, before);
+  if (change) { made.dataset.moved = change.kind; find(".moved").textContent = change.text; }
+  find(".actions").setAttribute("aria-label", item.title || item.item_id);
+  for (const button of made.querySelectorAll("button")) {
+    button.disabled = !canAct;
+    button.setAttribute("aria-label", `${button.title || button.textContent}: ${item.title || item.item_id}`);
+  }
+  return made;
+}
+
+export function changeSummary(items, before) {
+  const changes = items.map((item, position) => movement(item, position, before)?.kind);
+  const fresh = changes.filter((kind) => kind === "new").length;
+  const moved = changes.filter((kind) => kind === "up" || kind === "down").length;
+  if (!fresh && !moved) return "the list stays as it was";
+  const parts = [];
+  if (fresh) parts.push(`${fresh} new`);
+  if (moved) parts.push(`${moved} moved`);
+  return parts.join(", ");
+}
+
+function whenWords(date, now) {
+  const days = Math.round((startOfDay(date) - startOfDay(now)) / DAY);
+  if (days < -1) return { text: `${-days} days ago`, late: true };
+  if (days === -1) return { text: "yesterday", late: true };
+  if (days === 0) return { text: "today", late: false };
+  if (days === 1) return { text: "tomorrow", late: false };
+  return { text: dayName.format(date), late: false };
+}
+
+const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+
+export function dueLine(item, now) {
+  const made = element("li");
+  const when = whenWords(new Date(item.expected_at), now);
+  const left = element("div");
+  left.append(element("p", "line", item.title || item.item_id), element("p", "sub", `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`));
+  const bar = element("div", "bar");
+  const fill = element("i");
+  fill.style.width = `${Math.round(item.p_within_7 * 100)}%`;
+  bar.append(fill);
+  made.append(left, element("p", when.late ? "when late" : "when", when.text), bar);
+  return made;
+}
+
+export function popularLine(item, position, shared) {
+  const made = element("li");
+  const middle = element("div");
+  middle.append(element("p", "line", item.title || item.item_id), element("p", "sub", item.category));
+  made.append(element("span", "number", position + 1), middle);
+  made.append(shared ? element("span", "tag shared", "also yours") : element("span", "number", price(item.price)));
+  return made;
+}
+
+export function latelyLine(event, now) {
+  const made = element("li");
+  made.append(element("p", "line", event.title || event.item_id), element("span", "tag", VERBS[event.event] ?? event.event));
+  if (event.timestamp) made.append(element("p", "sub", whenWords(new Date(event.timestamp), now).text));
+  return made;
+}
+
+export function facts(list, pairs) {
+  list.replaceChildren(...pairs.filter(([, value]) => value != null && value !== "").flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
+}
+
+export function fill(list, rows, emptyText) {
+  list.replaceChildren(...(rows.length ? rows : [element("li", "empty", emptyText)]));
+}
