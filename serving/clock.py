@@ -1,0 +1,32 @@
+"""What time the server takes it to be."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+STALE_SECONDS = 2 * 86_400
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The system's clock, or one that is set back to where demonstration data ends and runs on from there."""
+
+    offset_seconds: float = 0.0
+
+    @classmethod
+    def at_end_of(cls, newest: int | None) -> Clock:
+        """A clock that starts just after the newest event (Unix seconds) if that is more than two days ago."""
+        now = time.time()
+        if newest is None or now - newest <= STALE_SECONDS:
+            return cls()
+        return cls(offset_seconds=newest + 60 - now)
+
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+    def seconds(self) -> float:
+        """The time in Unix seconds."""
+        return time.time() + self.offset_seconds

@@ -1,0 +1,125 @@
+"""This silo's customers in memory: their consent, and their histories with what they have just done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntFlag
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.history import EventType, Histories
+
+_REMOVING = (EventType.DISMISS.code, EventType.RETURN.code)
+
+
+class Consent(IntFlag):
+    """What a customer consented to."""
+
+    NOTHING = 0
+    TRAINING = 1
+    PERSONALISATION = 2
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One new event of a customer in the form of a history: vocabulary index, time, event code, units."""
+
+    item: int
+    time: int
+    event: int
+    quantity: float
+
+
+class Profiles:
+    """Histories of the customers who consented to personalisation; consent of all of them.
+
+    Base histories are columns shared by all customers; a customer with new events gets a merged copy of the own
+    rows. Only the event loop touches this object, so an answer never sees half an update.
+    """
+
+    def __init__(self, dataset: Dataset, consents: Mapping[str, Consent]) -> None:
+        self._base = dataset.histories
+        self._positions = {customer: row for row, customer in enumerate(dataset.customer_ids)}
+        self._consents = consents
+        self._merged: dict[str, Histories] = {}
+
+    def consent(self, customer_id: str) -> Consent | None:
+        """What the customer consented to; None for a customer this silo does not know."""
+        return self._consents.get(customer_id)
+
+    def history(self, customer_id: str) -> Histories:
+        """The events of one customer who consented to personalisation (KeyError otherwise), oldest first."""
+        merged = self._merged.get(customer_id)
+        return merged if merged is not None else _one(self._base, self._positions[customer_id])
+
+    def add(self, customer_id: str, arrivals: Sequence[Arrival]) -> None:
+        """Merge new events into a customer's history, by time; later arrivals last among equals."""
+        self._merged[customer_id] = _merge(self.history(customer_id), arrivals)
+
+    def sample(self, limit: int) -> list[str]:
+        """Customers for the demo page: spread over the silo, those without consent last."""
+        known = list(self._positions)
+        step = max(1, len(known) // limit)
+        shown = known[::step][:limit]
+        without = (one for one, consent in self._consents.items() if one not in self._positions)
+        return shown + [one for one, _ in zip(without, range(2), strict=False)]
+
+    @property
+    def newest(self) -> int | None:
+        """The time of the newest event; None without events."""
+        return int(self._base.times.max()) if len(self._base.times) else None
+
+
+def consents_of(customers: pa.Table) -> dict[str, Consent]:
+    """Every customer's consent, from the silo's checked customers table."""
+    training = np.asarray(customers["consent_training"].to_pylist(), dtype=np.bool_)
+    personal = np.asarray(customers["consent_personalisation"].to_pylist(), dtype=np.bool_)
+    flags = training * int(Consent.TRAINING) + personal * int(Consent.PERSONALISATION)
+    kinds = [Consent(value) for value in range(4)]
+    ids = customers["customer_id"].to_pylist()
+    return {customer: kinds[flag] for customer, flag in zip(ids, flags.tolist(), strict=True)}
+
+
+def unwanted(history: Histories) -> frozenset[int]:
+    """Items whose latest event is "not interested" or a return: not to be shown to this customer."""
+    if not np.isin(history.events, _REMOVING).any():
+        return frozenset()
+    latest = dict(zip(history.items.tolist(), history.events.tolist(), strict=True))
+    return frozenset(item for item, event in latest.items() if event in _REMOVING)
+
+
+def from_arrivals(arrivals: Sequence[Arrival], like: Histories) -> Histories:
+    """The history of one customer from events in any order, with the ordering and clock of `like`."""
+    empty = _one(like, 0) if len(like) else like
+    none = replace(empty, **{name: getattr(like, name)[:0] for name in _COLUMNS}, offsets=np.zeros(2, np.int64))
+    return _merge(none, arrivals)
+
+
+_COLUMNS = ("items", "times", "events", "quantities")
+
+
+def _one(histories: Histories, position: int) -> Histories:
+    start, stop = histories.offsets[position : position + 2]
+    columns = {name: getattr(histories, name)[start:stop] for name in _COLUMNS}
+    return replace(histories, offsets=np.array([0, stop - start], np.int64), **columns)
+
+
+def _merge(history: Histories, arrivals: Sequence[Arrival]) -> Histories:
+    times = _joined(history.times, [one.time for one in arrivals])
+    order = np.argsort(times, kind="stable")
+    return replace(
+        history,
+        offsets=np.array([0, len(times)], np.int64),
+        items=_joined(history.items, [one.item for one in arrivals])[order],
+        times=times[order],
+        events=_joined(history.events, [one.event for one in arrivals])[order],
+        quantities=_joined(history.quantities, [one.quantity for one in arrivals])[order],
+    )
+
+
+def _joined(base: NDArray[np.generic], new: Sequence[float]) -> NDArray[np.generic]:
+    return np.concatenate([base, np.asarray(new, dtype=base.dtype)])
