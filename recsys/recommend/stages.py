@@ -1,0 +1,175 @@
+"""The small pure stages of a recommendation: profile, blocked, candidates, scores, blend, order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.bundle.manifest import BlendSpec
+from recsys.data.history import EventType, Histories, Ordering
+from recsys.features.pairs import REMOVING, group_pairs
+from recsys.features.sequences import Sequences
+from recsys.models.own_history import repeat_scores
+from recsys.recommend.types import Query
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the stages know of one customer; computed from that customer's own events alone.
+
+    ids, weights:  int64 [L], float32 [L]; the encoded sequence, -1 where there is no item
+    user:          float32 [d], the user vector; zeros where nothing may or can be known
+    own_items, own_scores: int32 [o], float64 [o]; the customer's repeat items and their scores
+    bought:        int32 [b], items of all purchase events, repetitions included
+    removed:       int32 [r], items whose latest event is a return or a dismissal
+    """
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    user: NDArray[np.float32]
+    own_items: NDArray[np.int32]
+    own_scores: NDArray[np.float64]
+    bought: NDArray[np.int32]
+    removed: NDArray[np.int32]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the customer's events say nothing about what to show."""
+        return len(self.own_items) == 0 and not self.weights.any()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates with their numbers, aligned; items ascend and are distinct.
+
+    items: int64 [c]; logits: float32 [c], log pi - max log pi + s; scores: float64 [c], blended
+    """
+
+    items: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    scores: NDArray[np.float64]
+
+
+def profiles(
+    h: Histories, sequences: Sequences, users: NDArray[np.float32], own_decay: float
+) -> Iterator[Profile]:
+    """The profile of every customer. users: float32 [n, d]; own_decay: per basket, in (0, 1]."""
+    own = repeat_scores(_ordered(h), own_decay)
+    bought, removed = h.purchases(), removed_items(h)
+    for c in range(len(h)):
+        own_items, own_scores = own.of(c)
+        yield Profile(
+            sequences.ids[c],
+            sequences.weights[c],
+            users[c],
+            own_items,
+            own_scores,
+            _items_of(bought, c),
+            _items_of(removed, c),
+        )
+
+
+def removed_items(h: Histories) -> Histories:
+    """The returns and dismissals that are the latest event of their customer and item."""
+    removing = (h.events == REMOVING[0]) | (h.events == REMOVING[1])
+    if removing.any():
+        order, starts = group_pairs(h.rows, h.items)
+        latest = np.zeros(len(order), bool)
+        latest[order[np.append(starts[1:], len(order)) - 1]] = True
+        removing &= latest
+    return h.where(removing)
+
+
+def blocked(query: Query, profile: Profile) -> NDArray[np.int64]:
+    """What must not appear: the excluded, removed, context items; the bought too if only new are wanted."""
+    parts = [list(query.exclude), list(query.context_items), profile.removed]
+    if query.new_only:
+        parts.append(profile.bought)
+    return np.concatenate([np.asarray(part, np.int64) for part in parts])
+
+
+def context_lifts(
+    n_items: int, context: tuple[int, ...], neighbours: NDArray[np.int32], lifts: NDArray[np.float32]
+) -> NDArray[np.float32] | None:
+    """What each item gains from the scene's items: its strongest lift, at least 1; None without context."""
+    if not context:
+        return None
+    gains = np.ones(n_items, np.float32)
+    for item in context:
+        near = neighbours[item]
+        gains[near] = np.maximum(gains[near], lifts[item])  # padding is neighbour -1 with lift 0: no change
+    return gains
+
+
+def choose(
+    n_items: int,
+    groups: list[NDArray[np.integer]],
+    without: NDArray[np.int64],
+    allowed: NDArray[np.bool_] | None,
+) -> NDArray[np.int64]:
+    """The distinct items of all groups, ascending, less those blocked or not allowed; int64 [c]."""
+    chosen = np.zeros(n_items, bool)
+    for group in groups:
+        chosen[group] = True
+    chosen[without] = False
+    if allowed is not None:
+        chosen &= allowed
+    return chosen.nonzero()[0]
+
+
+def logits(
+    items: NDArray[np.int64],
+    user: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    relative_popularity: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """log pi_j - max log pi + u . v_j; float32 [c]. Row by row: a value never depends on the other rows."""
+    similarity = np.einsum("cd,d->c", vectors[items], user)
+    return np.asarray(relative_popularity[items] + similarity, np.float32)
+
+
+def blend(
+    items: NDArray[np.int64],
+    logit: NDArray[np.float32],
+    profile: Profile,
+    spec: BlendSpec,
+    gains: NDArray[np.float32] | None,
+) -> Scored:
+    """score = (own + weight * exp(min(logit, cap))) * gain of the scene's items; float64 [c]."""
+    scores = spec.weight * np.exp(np.minimum(logit.astype(np.float64), spec.cap))
+    position = np.searchsorted(items, profile.own_items)
+    here = np.append(items, -1)[position] == profile.own_items
+    scores[position[here]] += profile.own_scores[here]
+    if gains is not None:
+        scores *= gains[items]
+        logit = logit + np.log(gains[items])
+    return Scored(items, logit, scores)
+
+
+def best(scored: Scored, relative_popularity: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Positions in `scored` of the k best, best first.
+
+    Where the cap makes scores equal, the uncapped logit decides; then popularity, then the item id.
+    """
+    keys = (-relative_popularity[scored.items], -scored.logits, -scored.scores)
+    return np.lexsort(keys)[:k]
+
+
+def _ordered(h: Histories) -> Histories:
+    """Data without order counts as one basket, so that every own item scores the same."""
+    if h.ordering is not Ordering.NONE:
+        return h
+    return replace(h, times=np.zeros_like(h.times), ordering=Ordering.ORDER_NUMBER)
+
+
+def _items_of(h: Histories, customer: int) -> NDArray[np.int32]:
+    return h.items[h.offsets[customer] : h.offsets[customer + 1]]
+
+
+def times_bought(h: Histories, item: int) -> int:
+    """In how many baskets of this one customer the item was."""
+    rows = (h.items == item) & (h.events == EventType.PURCHASE.code)
+    return len(np.unique(_ordered(h).baskets()[rows]))
