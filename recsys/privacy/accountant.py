@@ -11,25 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from importlib.metadata import version
 from itertools import combinations
 
 from recsys.privacy import checks, rdp
 from recsys.privacy.events import PrivacyEvent
 
-ACCOUNTANT = "dp_accounting.pld add-or-remove-one"
 MAX_CHOICES = 500
 # Above this a promise means nothing, and the grid of losses would no longer fit in memory: the Rényi bound is
 # given.
 PLD_CEILING = 300.0
 GRID_POINTS, MAX_GRID_POINTS = 4_000, 200_000
 
+# What the slow accountant has answered, by delta: a part of a composition costs no more than the whole.
+_known: dict[float, dict[tuple[PrivacyEvent, ...], float]] = {}
+
 Events = Mapping[PrivacyEvent, int] | Iterable[PrivacyEvent]
-
-
-def accountant_version() -> str:
-    """The version of the accounting library, as the ledger records it."""
-    return version("dp-accounting")
 
 
 def canonical(events: Events) -> tuple[PrivacyEvent, ...]:
@@ -65,7 +61,11 @@ def rdp_epsilon(events: Events, delta: float) -> float:
 def within(events: Events, cap: float, delta: float) -> bool:
     """Whether epsilon at delta is at most cap; the slow accountant runs only if the Rényi bound is not."""
     composed = canonical(events)
-    return rdp.rdp_epsilon(composed, checks.delta_value(delta)) <= cap or _epsilon(composed, delta) <= cap
+    if rdp.rdp_epsilon(composed, checks.delta_value(delta)) <= cap:
+        return True
+    if any(value <= cap and _is_part(composed, whole) for whole, value in _known.get(delta, {}).items()):
+        return True
+    return _epsilon(composed, delta) <= cap
 
 
 def person_epsilon(by_silo: Mapping[str, Sequence[PrivacyEvent]], max_silos: int, delta: float) -> float:
@@ -95,7 +95,21 @@ def _epsilon(events: tuple[PrivacyEvent, ...], delta: float) -> float:
         return bound
     # Both are upper bounds, so the lesser is one too; a failure of the slow one never shows as a small
     # number.
-    return max(0.0, min(tight, bound)) if math.isfinite(tight) else bound
+    result = max(0.0, min(tight, bound)) if math.isfinite(tight) else bound
+    _known.setdefault(delta, {})[events] = result
+    return result
+
+
+def _is_part(events: tuple[PrivacyEvent, ...], whole: tuple[PrivacyEvent, ...]) -> bool:
+    """Whether `whole` composes all of `events` and maybe more, so that its epsilon is no less."""
+    steps = {(event.noise_multiplier, event.sampling_rate): event.steps for event in whole}
+    plain = min((event.noise_multiplier for event in whole if event.sampling_rate == 1.0), default=math.inf)
+    return all(
+        event.noise_multiplier >= plain
+        if event.sampling_rate == 1.0
+        else event.steps <= steps.get((event.noise_multiplier, event.sampling_rate), 0)
+        for event in events
+    )
 
 
 def _pld_epsilon(events: tuple[PrivacyEvent, ...], delta: float, interval: float) -> float:

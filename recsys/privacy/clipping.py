@@ -62,7 +62,7 @@ def segment_sum(
     clip_norm: float,
 ) -> NDArray[np.float64]:
     """The sum [size] of customers' clipped sparse vectors; a column named twice by one is added up first."""
-    if len(columns) and not (0 <= columns.min() and columns.max() < size):
+    if len(columns) and not (columns.min() >= 0 and columns.max() < size):
         raise PlanError(f"a column is outside 0 to {size - 1}; give positions in the public catalogue")
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     keys, place = np.unique(owner * size + columns, return_inverse=True)

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from recsys.errors import PlanError
 from recsys.privacy import checks
+from recsys.privacy.charge import NOISE_SOURCE
 from recsys.privacy.clipping import Vectors, clip_rows
 from recsys.privacy.releases import DpSgdPlan, ReleasePlan
 
 __all__ = ["NOISE_SOURCE", "SecureNoise", "clip_rows", "noised_sum", "release_sum"]
 
-NOISE_SOURCE = "AES-256-CTR keyed by the OS, Box-Muller float64, released float32"
 # Pairs of normals made at a time: what they need stays in the processor's cache.
 CHUNK = 1 << 14
 TWO_53 = float(2**53)

@@ -1,0 +1,100 @@
+"""Reading a ledger's rows into typed values."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from recsys.privacy.charge import Receipt
+from recsys.privacy.events import PrivacyEvent
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The most that a silo lets be spent on its customers, for the lifetime of its ledger."""
+
+    epsilon: float
+    delta: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row as a reader sees it; `event` is None where nothing is charged, `details` holds the words."""
+
+    id: int
+    kind: str
+    time: str
+    silo: str
+    reservation: int | None
+    event: PrivacyEvent | None
+    steps_done: int | None
+    delta: float | None
+    clip_norm: float | None
+    divisor: float | None
+    cap: float | None
+    details: dict[str, Any]
+    hash: str
+
+
+def read_row(row: sqlite3.Row) -> Row:
+    """A stored row as readers see it."""
+    return Row(
+        id=row["id"],
+        kind=row["kind"],
+        time=row["time"],
+        silo=row["silo"],
+        reservation=row["reservation"],
+        event=_event(row) if row["kind"] in ("reserve", "receipt") else None,
+        steps_done=row["steps"] if row["kind"] == "commit" else None,
+        delta=row["delta"],
+        clip_norm=row["clip_norm"],
+        divisor=row["divisor"],
+        cap=row["cap"],
+        details=json.loads(row["details"]),
+        hash=row["hash"],
+    )
+
+
+def read_cap(connection: sqlite3.Connection) -> Cap | None:
+    """The last cap recorded, if any."""
+    found = connection.execute("SELECT cap, delta FROM rows WHERE kind = 'cap' ORDER BY id DESC LIMIT 1")
+    row = found.fetchone()
+    return None if row is None else Cap(row["cap"], row["delta"])
+
+
+def read_charged(connection: sqlite3.Connection) -> list[PrivacyEvent]:
+    """All events ever reserved, equal ones counted together."""
+    rows = connection.execute(
+        "SELECT noise_multiplier, sampling_rate, sum(steps) AS steps FROM rows WHERE kind = 'reserve' "
+        "GROUP BY noise_multiplier, sampling_rate"
+    ).fetchall()
+    return [_event(row) for row in rows]
+
+
+def read_receipt(connection: sqlite3.Connection, row: sqlite3.Row) -> Receipt:
+    """The receipt of a reserve, commit or void row: named fields only, never the data's HMAC."""
+    charged = row
+    if row["kind"] != "reserve":
+        charged = connection.execute("SELECT * FROM rows WHERE id = ?", [row["reservation"]]).fetchone()
+    details = json.loads(charged["details"])
+    words = ("run_id", "mechanism", "purpose", "plan_fingerprint", "unit", "relation")
+    return Receipt(
+        kind=row["kind"],
+        silo=charged["silo"],
+        row=row["id"],
+        hash=row["hash"],
+        reservation=charged["id"],
+        event=_event(charged),
+        delta=charged["delta"],
+        clip_norm=charged["clip_norm"],
+        divisor=charged["divisor"],
+        time=row["time"],
+        steps_done=row["steps"] if row["kind"] == "commit" else None,
+        **{name: details[name] for name in words},
+    )
+
+
+def _event(row: sqlite3.Row) -> PrivacyEvent:
+    return PrivacyEvent(row["noise_multiplier"], row["sampling_rate"], row["steps"])
