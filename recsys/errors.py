@@ -59,6 +59,10 @@ class UnknownCustomerError(ThousandFacesError):
     """A customer id is not known in this silo, or has not consented to personalisation."""
 
 
+class EventConflictError(ThousandFacesError):
+    """An event id is already stored with different content."""
+
+
 class BudgetExceededError(ThousandFacesError):
     """A reservation would overspend a cap. The message says what is left."""
 

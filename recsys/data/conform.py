@@ -1,0 +1,172 @@
+"""From any Arrow table to a checked one: the contract's columns and types, ids trimmed, conditions met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from recsys.data.contracts import CONTRACTS, ID_COLUMNS, Column, Table
+from recsys.data.source import Source, first_failing, named
+from recsys.data.times import to_utc
+
+SEPARATOR = "\x1f"
+
+
+def conform(
+    table: Table, data: pa.Table, *, source: str, timezone: str = "UTC", now: datetime | None = None
+) -> pa.Table:
+    """Cast and check a table; the result has the contract's schema and the source's row order.
+
+    source: name for errors (a file); timezone: of naive times; now: aware, later times are errors (the clock
+    when left out). Columns outside the contract are dropped. Raises DataContractError at the first breach,
+    naming the row, column and value.
+    """
+    origin = Source(source, data)
+    latest = now or datetime.now(UTC)
+    columns = [_read(origin, column, timezone, latest) for column in CONTRACTS[table].columns]
+    checked = pa.table(columns, schema=CONTRACTS[table].schema)
+    for names in CONTRACTS[table].unique:
+        _require_unique(origin, checked, names)
+    return named(checked, source)
+
+
+def _read(source: Source, column: Column, timezone: str, now: datetime) -> pa.ChunkedArray:
+    if column.name not in source.data.column_names:
+        return _absent(source, column)
+    raw = _plain(source.data[column.name])
+    values = _cast(source, column, raw, timezone)
+    if column.default is not None:
+        values = pc.fill_null(values, column.default)
+    _require_values(source, column, values)
+    _require_check(source, column, values)
+    if pt.is_timestamp(column.type):
+        _require_past(source, column, values, now)
+    return values
+
+
+def _absent(source: Source, column: Column) -> pa.ChunkedArray:
+    if column.required:
+        present = ", ".join(source.data.column_names)
+        raise source.error(f"missing column (the file has: {present})", "add it", column=column.name)
+    rows = source.data.num_rows
+    if column.default is None:
+        return pa.chunked_array([pa.nulls(rows, column.type)])
+    return pa.chunked_array([pa.repeat(pa.scalar(column.default, column.type), rows)])
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without dictionaries and large or view strings, which some functions of Arrow do not take."""
+    if pt.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pt.is_large_string(values.type) or pt.is_string_view(values.type):
+        values = values.cast(pa.string())
+    return values
+
+
+def _cast(source: Source, column: Column, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
+    if pt.is_null(values.type):
+        return values.cast(column.type)
+    if pt.is_timestamp(column.type):
+        return to_utc(source, column.name, values, timezone)
+    accepts, example = _ACCEPTS[column.type]
+    if not accepts(values.type):
+        raise source.error(
+            f"wrong type {values.type}, expected {column.type} ({column.unit})", example, column=column.name
+        )
+    return _numbers_and_texts(source, column, values, example)
+
+
+def _numbers_and_texts(
+    source: Source, column: Column, values: pa.ChunkedArray, remedy: str
+) -> pa.ChunkedArray:
+    if pt.is_floating(values.type) and column.nullable:
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    if pt.is_string(values.type):
+        values = pc.utf8_trim_whitespace(values)
+    if pt.is_integer(values.type) and column.type == pa.bool_():
+        values = values.cast(pa.string())
+    try:
+        return values.cast(column.type)
+    except pa.ArrowInvalid:
+        row = first_failing(values, lambda piece: piece.cast(column.type))
+        problem = f"wrong type, expected {column.type} ({column.unit})"
+        raise source.error(problem, remedy, column=column.name, row=row) from None
+
+
+def _number(kind: pa.DataType) -> bool:
+    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind) or pt.is_string(kind))
+
+
+_ACCEPTS: dict[pa.DataType, tuple[Callable[[pa.DataType], bool], str]] = {
+    pa.string(): (
+        lambda kind: pt.is_string(kind) or pt.is_integer(kind),
+        "write it as text or a whole number",
+    ),
+    pa.float64(): (_number, "write a number with a decimal point"),
+    pa.int64(): (_number, "write a whole number"),
+    pa.bool_(): (
+        lambda kind: pt.is_boolean(kind) or pt.is_string(kind) or pt.is_integer(kind),
+        "write true or false",
+    ),
+}
+
+
+def _require_values(source: Source, column: Column, values: pa.ChunkedArray) -> None:
+    partial = column.complete and values.null_count < len(values)
+    if values.null_count and (partial or not column.nullable):
+        row = pc.index(pc.is_null(values), True).as_py()
+        raise source.error("missing value", "fill it, or leave the row out", column=column.name, row=row)
+
+
+def _require_check(source: Source, column: Column, values: pa.ChunkedArray) -> None:
+    if column.check is None or values.null_count == len(values):
+        return
+    row = pc.index(column.check.bad(values), True).as_py()
+    if row >= 0:
+        raise source.error(column.check.problem, column.check.remedy, column=column.name, row=row)
+
+
+def _require_past(source: Source, column: Column, values: pa.ChunkedArray, now: datetime) -> None:
+    row = pc.index(pc.greater(values, pa.scalar(now, pa.timestamp("us", tz="UTC"))), True).as_py()
+    if row >= 0:
+        raise source.error(
+            f"future date (now is {now.isoformat(timespec='seconds')})",
+            "correct the time or its zone; Unix times are in seconds",
+            column=column.name,
+            row=row,
+        )
+
+
+def _require_unique(source: Source, checked: pa.Table, names: tuple[str, ...]) -> None:
+    keys = _keys(checked, names)
+    if pc.count_distinct(keys, mode="only_valid").as_py() == len(keys) - keys.null_count:
+        return
+    first, second = _first_repeat(keys)
+    column = names[-1]
+    kind = "id collision" if column in ID_COLUMNS and column != "event_id" else "duplicate"
+    raw = str(source.data[column][first].as_py())
+    raise source.error(
+        f"{kind}: row {first + 1} has the same {' and '.join(names)} ({raw!r})",
+        "give each row its own, or remove the copy (spaces around ids do not count)",
+        column=column,
+        row=second,
+    )
+
+
+def _keys(checked: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
+    columns = [checked[name] for name in names]
+    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, SEPARATOR)
+
+
+def _first_repeat(keys: pa.ChunkedArray) -> tuple[int, int]:
+    """The earliest row whose key occurred before, with the row where it first did."""
+    codes = pc.fill_null(keys.combine_chunks().dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    _, firsts, groups = np.unique(codes, return_index=True, return_inverse=True)
+    first_rows = firsts[groups]
+    repeats = np.flatnonzero((first_rows != np.arange(len(codes))) & (codes >= 0))
+    return int(first_rows[repeats[0]]), int(repeats[0])

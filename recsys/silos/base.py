@@ -1,0 +1,39 @@
+"""What a silo is: five tables that are read through the data contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from recsys.data.contracts import Table
+from recsys.data.history import Ordering
+
+
+@runtime_checkable
+class Silo(Protocol):
+    """A store group's or brand's own data; nothing that `read` returns may leave the silo.
+
+    name:               public name
+    ordering:           what the order of interactions is known from
+    utc_offset_seconds: the shop's clock against UTC, so that "a day" is the shop's day
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ordering(self) -> Ordering: ...
+
+    @property
+    def utc_offset_seconds(self) -> int: ...
+
+    def read(self, table: Table, since: datetime | None = None) -> pa.Table:
+        """A whole table, checked: the contract's schema, every column present, rows in the source's order.
+
+        since: an aware time; only interactions at or after it (other tables come whole). Raises
+        DataContractError at the first breach (nothing is half read), OrderingError if `since` is given and
+        interactions have no timestamps.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""A silo's own tables together with what serving has collected since, for the next training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys.data.contracts import Table
+from recsys.data.history import Ordering
+from recsys.data.source import named, source_of
+from recsys.errors import OrderingError
+from recsys.silos.base import Silo
+from recsys.silos.event_store import OnlineEventStore
+from recsys.silos.events import Event
+
+__all__ = ["Event", "MergedSilo", "OnlineEventStore", "with_online"]
+
+
+@dataclass(frozen=True)
+class MergedSilo:
+    """Made by `with_online`; base rows come first and keep their row numbers."""
+
+    base: Silo
+    store: OnlineEventStore
+
+    @property
+    def name(self) -> str:
+        """The base silo's name."""
+        return self.base.name
+
+    @property
+    def ordering(self) -> Ordering:
+        """Always by timestamp."""
+        return Ordering.TIMESTAMP
+
+    @property
+    def utc_offset_seconds(self) -> int:
+        """The base silo's clock against UTC."""
+        return self.base.utc_offset_seconds
+
+    def read(self, table: Table, since: datetime | None = None) -> pa.Table:
+        """A base table, and for interactions the online rows after it (see `with_online`)."""
+        rows = self.base.read(table, since)
+        if table is not Table.INTERACTIONS:
+            return rows
+        online = self._listed(self.store.read(since))
+        known = pc.is_in(online["event_id"], value_set=rows["event_id"].combine_chunks())
+        merged = pa.concat_tables([rows, online.filter(pc.invert(known))])
+        return named(merged, f"{source_of(rows).file} + {self.store.path}")
+
+    def _listed(self, online: pa.Table) -> pa.Table:
+        for table, column in ((Table.ITEMS, "item_id"), (Table.CUSTOMERS, "customer_id")):
+            ids = self.base.read(table)[column].combine_chunks()
+            online = online.filter(pc.is_in(online[column], value_set=ids))
+        return online
+
+
+def with_online(silo: Silo, store: OnlineEventStore) -> Silo:
+    """The silo with its online events, each event once; OrderingError if the silo has no timestamps.
+
+    Online events of items or customers that the silo's tables no longer list are left out: a product that was
+    taken off the shelf must not stop the next training.
+    """
+    if silo.ordering is not Ordering.TIMESTAMP:
+        raise OrderingError(
+            f"silo '{silo.name}' is ordered by '{silo.ordering}', online events by timestamp; "
+            "add timestamps to its interactions, or train without the online store"
+        )
+    return MergedSilo(silo, store)
