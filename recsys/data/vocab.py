@@ -129,7 +129,7 @@ def _codes(names: tuple[str, ...]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
 
 def _texts(table: pa.Table, name: str) -> tuple[str, ...]:
     if name not in table.column_names:
-        return ("",) * table.num_rows
+        return ("",) * len(table)
     texts: list[str] = pc.fill_null(table[name].cast(pa.string()), "").to_pylist()
     return tuple(texts)
 

@@ -82,11 +82,12 @@ class FileSilo:
         return empty(table)
 
     def _require_order(self, path: Path, rows: pa.Table) -> None:
-        column = ORDER_COLUMNS.get(self.ordering)
+        declared = self.declared_ordering
+        column = None if declared is None else ORDER_COLUMNS.get(declared)
         if column is not None and rows[column].null_count:
             raise DataContractError(
                 Location(str(path), column=column),
-                f"no values, but the silo's ordering is '{self.ordering}'",
+                f"no values, but the silo's ordering is '{declared}'",
                 "fill the column, or change 'ordering' in silo.toml",
             )
 
