@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--bundle", required=True, metavar="DIR|models:/NAME@ALIAS", help="The bundle to serve, or where to fetch it."
+    "--bundle",
+    required=True,
+    metavar="DIR|models:/NAME@ALIAS",
+    help="The bundle to serve, or where to fetch it.",
 )
 @click.option(
     "--silo",
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free port."
 )
 @click.option("--demo", is_flag=True, help="Let the page list customers; only for simulated ones.")
-@click.option("--peer", "peers", multiple=True, metavar="NAME=URL", help="Another silo's server, for the page.")
+@click.option(
+    "--peer", "peers", multiple=True, metavar="NAME=URL", help="Another silo's server, for the page."
+)
 def serve(bundle: str, silo: Path, host: str, port: int, demo: bool, peers: tuple[str, ...]) -> None:
     """Serve a bundle inside one silo over HTTP, with a web page at / and the API's reference at /docs.
 

@@ -10,7 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from recsys.errors import OrderingError, ThousandFacesError, UnknownCustomerError, UnknownItemError
+from recsys.errors import (
+    DataContractError,
+    EventConflictError,
+    OrderingError,
+    ThousandFacesError,
+    UnknownCustomerError,
+    UnknownItemError,
+)
 from serving.responses import json_response
 
 MAX_SHOWN = 80
@@ -39,25 +46,25 @@ def shown(value: object) -> str:
     return f"'{text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}'"
 
 
-def unknown_customer(customer_id: str) -> ApiError:
+def unknown_customer(customer_id: str, *, field: str = "customer_id") -> ApiError:
     """404: this silo has no such customer."""
     return ApiError(
         404,
         "unknown_customer",
         f"customer {shown(customer_id)} is not in this silo's customers table",
         "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
-        field="customer_id",
+        field=field,
     )
 
 
-def no_consent(customer_id: str, purpose: str) -> ApiError:
+def no_consent(customer_id: str, purpose: str, *, field: str = "customer_id") -> ApiError:
     """403: the customer's consent does not cover what was asked."""
     return ApiError(
         403,
         "no_consent",
         f"customer {shown(customer_id)} has not consented to {purpose}",
         "ask the customer for consent, or use the non-personalised recommendations",
-        field="customer_id",
+        field=field,
     )
 
 
@@ -87,6 +94,13 @@ _HTTP_ERRORS: Mapping[int, tuple[str, str]] = {
 _DOMAIN_ERRORS: tuple[tuple[type[ThousandFacesError], int, str, str], ...] = (
     (UnknownItemError, 422, "unknown_item", "check the item id"),
     (UnknownCustomerError, 404, "unknown_customer", "check the customer id"),
+    (
+        EventConflictError,
+        409,
+        "event_conflict",
+        "send each event under its own id; never change one that was sent",
+    ),
+    (DataContractError, 422, "invalid_request", "correct the value; see /docs for examples"),
     (OrderingError, 409, "no_event_times", "connect a table with timestamps"),
 )
 

@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_ID = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+Identifier = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=200, pattern=_ID, description="No control characters, no spaces around it."
+    ),
+]
 
 
 class Input(BaseModel):

@@ -15,9 +15,7 @@ from recsys.errors import ConfigError
 GRACE_SECONDS = 10
 
 
-def run_server(
-    app: FastAPI, *, host: str, port: int, on_ready: Callable[[str], None] | None = None
-) -> None:
+def run_server(app: FastAPI, *, host: str, port: int, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, finish the open requests, return.
 
     on_ready: called once with the page's address when requests are answered; port 0 takes a free port.

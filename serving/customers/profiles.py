@@ -11,9 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.history import EventType, Histories
-
-_REMOVING = (EventType.DISMISS.code, EventType.RETURN.code)
+from recsys.data.history import Histories
 
 
 class Consent(IntFlag):
@@ -58,7 +56,7 @@ class Profiles:
 
     def add(self, customer_id: str, arrivals: Sequence[Arrival]) -> None:
         """Merge new events into a customer's history, by time; later arrivals last among equals."""
-        self._merged[customer_id] = _merge(self.history(customer_id), arrivals)
+        self._merged[customer_id] = merge(self.history(customer_id), arrivals)
 
     def sample(self, limit: int) -> list[str]:
         """Customers for the demo page: spread over the silo, those without consent last."""
@@ -84,21 +82,6 @@ def consents_of(customers: pa.Table) -> dict[str, Consent]:
     return {customer: kinds[flag] for customer, flag in zip(ids, flags.tolist(), strict=True)}
 
 
-def unwanted(history: Histories) -> frozenset[int]:
-    """Items whose latest event is "not interested" or a return: not to be shown to this customer."""
-    if not np.isin(history.events, _REMOVING).any():
-        return frozenset()
-    latest = dict(zip(history.items.tolist(), history.events.tolist(), strict=True))
-    return frozenset(item for item, event in latest.items() if event in _REMOVING)
-
-
-def from_arrivals(arrivals: Sequence[Arrival], like: Histories) -> Histories:
-    """The history of one customer from events in any order, with the ordering and clock of `like`."""
-    empty = _one(like, 0) if len(like) else like
-    none = replace(empty, **{name: getattr(like, name)[:0] for name in _COLUMNS}, offsets=np.zeros(2, np.int64))
-    return _merge(none, arrivals)
-
-
 _COLUMNS = ("items", "times", "events", "quantities")
 
 
@@ -108,7 +91,8 @@ def _one(histories: Histories, position: int) -> Histories:
     return replace(histories, offsets=np.array([0, stop - start], np.int64), **columns)
 
 
-def _merge(history: Histories, arrivals: Sequence[Arrival]) -> Histories:
+def merge(history: Histories, arrivals: Sequence[Arrival]) -> Histories:
+    """The history of one customer with more events, by time; the new ones last among equals."""
     times = _joined(history.times, [one.time for one in arrivals])
     order = np.argsort(times, kind="stable")
     return replace(

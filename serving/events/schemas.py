@@ -21,7 +21,7 @@ from recsys.data.history import EventType
 from serving.schemas import Identifier, Input
 
 MAX_BATCH = 500
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 EVENT_EXAMPLE: dict[str, Any] = {
     "event_id": "web-7f3a9c",
@@ -40,13 +40,13 @@ def _text_only(value: object) -> object:
     return value
 
 
-def _not_ancient(value: datetime) -> datetime:
-    if value < EARLIEST:
-        raise ValueError("must not be before the year 2000")
+def _of_our_time(value: datetime) -> datetime:
+    if not EARLIEST <= value <= LATEST:
+        raise ValueError("must be between the years 2000 and 2200")
     return value.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_not_ancient)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_of_our_time)]
 
 
 class EventIn(Input):

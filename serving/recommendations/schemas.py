@@ -41,12 +41,18 @@ class RecommendationsIn(Input):
     scene: Scene = Scene.HOME
     k: int = Field(default=10, ge=1, le=MAX_K)
     exclude: tuple[Identifier, ...] = Field(
-        default=(), max_length=MAX_EXCLUDE, description="Item ids that must not appear; unknown ids are ignored."
+        default=(),
+        max_length=MAX_EXCLUDE,
+        description="Item ids that must not appear; unknown ids are ignored.",
     )
     context_items: tuple[Identifier, ...] = Field(
-        default=(), max_length=MAX_CONTEXT, description="The item of the product page, or the items in the cart."
+        default=(),
+        max_length=MAX_CONTEXT,
+        description="The item of the product page, or the items in the cart.",
     )
-    personalized: bool = Field(default=True, description="False: answer without using anything about the customer.")
+    personalized: bool = Field(
+        default=True, description="False: answer without using anything about the customer."
+    )
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
@@ -59,7 +65,9 @@ class RecommendationsIn(Input):
         entries = self.history or ()
         shapes = {(entry.timestamp is not None, entry.order_no is not None) for entry in entries}
         if len(shapes) > 1 or (True, True) in shapes:
-            raise ValueError("'history' entries must all have 'timestamp', or all 'order_no', or none of them")
+            raise ValueError(
+                "'history' entries must all have 'timestamp', or all 'order_no', or none of them"
+            )
         return self
 
 

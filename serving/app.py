@@ -1,0 +1,106 @@
+"""The web application of one silo, and of several silos side by side for demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from recsys.errors import ConfigError
+from serving import errors
+from serving.customers import endpoints as customers
+from serving.events import endpoints as events
+from serving.items import endpoints as items
+from serving.loading import load_state
+from serving.middleware import Envelope
+from serving.model import endpoints as model
+from serving.recommendations import endpoints as recommendations
+from serving.settings import Settings
+from serving.state import State
+from serving.web import pages
+
+DESCRIPTION = (
+    "Recommendations inside one silo: this server knows only this silo's own customers, and a model of which everything shared was noised. "
+    "Every error has the form {error: {code, message, what_to_do, field?}}; every answer carries an x-request-id header."
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app of one silo: API, page at /, reference at /docs. Reads the bundle and the silo's tables before it returns.
+
+    Raises BundleError, RegistryError, ConfigError or DataContractError, each with what to do.
+    """
+    state = load_state(settings)
+    app = _silo_app(state)
+    peers = [{"name": peer.name, "page": peer.url} for peer in settings.peers]
+    pages.install(app, silos=[{"name": state.silo_name, "base": "./"}, *peers], demo=settings.demo)
+    return app
+
+
+def create_demo_app(settings: Sequence[Settings]) -> FastAPI:
+    """Several silos in one process: each silo's own app under /silos/<name>/, and at / a page to choose among them.
+
+    Every silo keeps its own state; nothing is shared. Raises what `create_app` raises, and ConfigError for two
+    silos of one name or for none.
+    """
+    apps = [create_app(one) for one in settings]
+    names = [_state(app).silo_name for app in apps]
+    if not apps or len(set(names)) < len(names):
+        raise ConfigError(
+            f"the silos {names} must be at least one and have different names; rename one in its silo.toml"
+        )
+    root = FastAPI(
+        title="Thousand Faces", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_together(apps)
+    )
+    for name, app in zip(names, apps, strict=True):
+        root.mount(f"/silos/{name}", app)
+    pages.install(
+        root, silos=[{"name": name, "base": f"silos/{name}/"} for name in names], demo=settings[0].demo
+    )
+    errors.install(root)
+    return root
+
+
+def _silo_app(state: State) -> FastAPI:
+    app = FastAPI(
+        title=f"Thousand Faces · silo {state.silo_name}",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.serving = state
+    routers = [recommendations.router, customers.router, items.router, events.router, model.router]
+    for router in [*routers, *([customers.demo_router] if state.settings.demo else [])]:
+        app.include_router(router)
+    app.add_middleware(Envelope, metrics=state.metrics, max_body_bytes=state.settings.max_body_bytes)
+    errors.install(app)
+    return app
+
+
+def _state(app: FastAPI) -> State:
+    state: State = app.state.serving
+    return state
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    if (events_log := _state(app).events) is not None:
+        events_log.close()
+
+
+def _together(apps: Sequence[FastAPI]) -> Any:
+    """A mounted app's own lifespan is not run by the app it is mounted in."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for app in apps:
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+    return lifespan

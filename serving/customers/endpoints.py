@@ -1,0 +1,120 @@
+"""What is due for a customer; and, on a demo server only, customers to choose from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from serving.customers.demo import customers_to_choose, latest_events
+from serving.customers.schemas import (
+    REPLENISHMENT_EXAMPLE,
+    DemoCustomersOut,
+    DemoHistoryOut,
+    ReplenishmentOut,
+)
+from serving.customers.service import replenishment_of
+from serving.responses import json_response
+from serving.schemas import Identifier, error_example, ok_example
+from serving.state import request_id_of, state_of
+
+router = APIRouter(prefix="/v1", tags=["Customers"])
+demo_router = APIRouter(prefix="/v1/demo", tags=["Demo"])
+
+CustomerId = Annotated[Identifier, Path(examples=["c-00042"])]
+
+UNKNOWN = error_example(
+    "unknown_customer",
+    "customer 'c-99999' is not in this silo's customers table",
+    "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
+    "customer_id",
+)
+
+
+@router.get(
+    "/customers/{customer_id}/replenishment",
+    summary="What a customer will need again, and when",
+    response_class=Response,
+    responses={
+        200: ok_example(ReplenishmentOut, REPLENISHMENT_EXAMPLE),
+        403: error_example(
+            "no_consent",
+            "customer 'c-00007' has not consented to personalisation",
+            "ask the customer for consent, or use the non-personalised recommendations",
+            "customer_id",
+        ),
+        404: UNKNOWN,
+        409: error_example(
+            "no_event_times",
+            "silo 'north' has no timestamps, so nothing is known about when",
+            "connect a table with timestamps",
+        ),
+    },
+)
+async def replenishment(
+    request: Request,
+    customer_id: CustomerId,
+    lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
+    horizon_days: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 30,
+) -> Response:
+    """The consumables that are due, or overdue, within the horizon: soonest first, with how sure that is."""
+    answer = replenishment_of(
+        state_of(request),
+        customer_id,
+        lead_days=lead_days,
+        horizon_days=horizon_days,
+        request_id=request_id_of(request),
+    )
+    return json_response(answer)
+
+
+@demo_router.get(
+    "/customers",
+    summary="Customers to choose from",
+    response_class=Response,
+    responses={
+        200: ok_example(
+            DemoCustomersOut,
+            {
+                "customers": [{"customer_id": "c-00042", "personalisation": True, "events": 57}],
+                "now": "2026-03-02T08:20:00Z",
+            },
+        )
+    },
+)
+async def customers(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
+    """Some customers of this silo, so that the demo page can offer them. Only on a demo server."""
+    return json_response(customers_to_choose(state_of(request), limit))
+
+
+@demo_router.get(
+    "/customers/{customer_id}/events",
+    summary="A customer's latest events",
+    response_class=Response,
+    responses={
+        200: ok_example(
+            DemoHistoryOut,
+            {
+                "customer_id": "c-00042",
+                "events": [
+                    {
+                        "item_id": "oat-milk-1l",
+                        "title": "Oat milk 1 l",
+                        "brand": "Fieldwell",
+                        "category": "milk alternatives",
+                        "price": 1.89,
+                        "event": "purchase",
+                        "timestamp": "2026-03-01T16:02:00Z",
+                    }
+                ],
+            },
+        ),
+        404: UNKNOWN,
+    },
+)
+async def events(
+    request: Request, customer_id: CustomerId, limit: Annotated[int, Query(ge=1, le=100)] = 12
+) -> Response:
+    """What the demo page shows beside the recommendations. Only on a demo server."""
+    return json_response(latest_events(state_of(request), customer_id, limit))

@@ -1,0 +1,73 @@
+"""What is due for one customer, from that customer's own rhythm and the published model of intervals."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from recsys.data.history import Histories, Ordering
+from recsys.models.replenishment import Due
+from serving.customers.profiles import Consent
+from serving.errors import ApiError, no_consent, unknown_customer
+from serving.state import State
+
+DAY = 86_400
+
+
+def replenishment_of(
+    state: State, customer_id: str, *, lead_days: float, horizon_days: float, request_id: str
+) -> dict[str, Any]:
+    """Everything due or overdue within the horizon, soonest first.
+
+    Raises ApiError: 404 unknown customer, 403 no consent to personalisation, 409 a silo without timestamps.
+    """
+    now = int(state.clock.seconds())
+    due = state.intervals.predict(_history(state, customer_id), now)
+    soon = [
+        one
+        for one in due
+        if one.expected_at <= now + horizon_days * DAY and state.assortment.available[one.item]
+    ]
+    soon.sort(key=lambda one: (one.expected_at, one.item))
+    return {
+        "customer_id": customer_id,
+        "as_of": _moment(now),
+        "due": [_due_out(state, one, lead_days) for one in soon],
+        "model_version": state.model_version,
+        "privacy_statement_id": state.statement_id,
+        "request_id": request_id,
+    }
+
+
+def _history(state: State, customer_id: str) -> Histories:
+    consent = state.profiles.consent(customer_id)
+    if consent is None:
+        raise unknown_customer(customer_id)
+    if Consent.PERSONALISATION not in consent:
+        raise no_consent(customer_id, "personalisation")
+    history = state.profiles.history(customer_id)
+    if history.ordering is not Ordering.TIMESTAMP:
+        raise ApiError(
+            409,
+            "no_event_times",
+            f"silo {state.silo_name} has no timestamps, so nothing is known about when",
+            "connect a table with timestamps",
+        )
+    return history
+
+
+def _due_out(state: State, due: Due, lead_days: float) -> dict[str, Any]:
+    return {
+        **state.assortment.details[due.item],
+        "expected_at": _moment(due.expected_at),
+        "low": _moment(due.low80),
+        "high": _moment(due.high80),
+        "remind_at": _moment(due.expected_at - lead_days * DAY),
+        "p_within_7": round(float(due.p7), 4),
+        "p_within_30": round(float(due.p30), 4),
+        "basis": str(due.basis),
+    }
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)

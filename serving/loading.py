@@ -1,0 +1,95 @@
+"""Reads everything a server needs, once, before it listens; anything wrong is a named error of one line."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from recsys.bundle.store import read_bundle
+from recsys.data.consent import consented_for_personalisation
+from recsys.data.contracts import Table
+from recsys.data.dataset import Dataset
+from recsys.data.history import Ordering
+from recsys.data.vocab import Catalogue
+from recsys.models.replenishment import IntervalModel
+from recsys.recommend.pipeline import Recommender
+from recsys.silos.base import Silo
+from recsys.silos.config import SiloConfig
+from recsys.silos.online import OnlineEventStore, with_online
+from serving.bundles import local_bundle
+from serving.clock import Clock
+from serving.customers.profiles import Profiles, consents_of
+from serving.events.log import EventLog
+from serving.items.assortment import Assortment
+from serving.items.similar import SimilarItems
+from serving.metrics import Metrics
+from serving.settings import Settings
+from serving.state import State
+
+logger = logging.getLogger("thousandfaces.serving")
+
+MAX_EVENTS_PER_CUSTOMER = 5_000
+
+
+def load_state(settings: Settings) -> State:
+    """The state of one silo's server.
+
+    Raises BundleError (missing, damaged, or of another catalogue), RegistryError, ConfigError (silo.toml),
+    DataContractError (the silo's tables).
+    """
+    bundle = read_bundle(local_bundle(settings.bundle, settings.cache))
+    config = SiloConfig.load(settings.silo)
+    silo, store = _silo(config)
+    tables = _Tables.read(silo)
+    profiles = _profiles(silo, tables, bundle.catalogue)
+    return State(
+        settings=settings,
+        silo_name=config.name,
+        utc_offset_seconds=silo.utc_offset_seconds,
+        bundle=bundle,
+        recommender=Recommender(bundle),
+        intervals=IntervalModel.from_arrays(bundle.intervals),
+        similar=SimilarItems(bundle.vectors),
+        assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
+        profiles=profiles,
+        events=None if store is None else EventLog(store, tables.interactions),
+        clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
+        metrics=Metrics(silo=config.name, model_version=bundle.version),
+    )
+
+
+@dataclass(frozen=True)
+class _Tables:
+    interactions: pa.Table
+    items: pa.Table
+    customers: pa.Table
+    stock: pa.Table
+
+    @classmethod
+    def read(cls, silo: Silo) -> _Tables:
+        return cls(
+            *(silo.read(table) for table in (Table.INTERACTIONS, Table.ITEMS, Table.CUSTOMERS, Table.STOCK))
+        )
+
+
+def _silo(config: SiloConfig) -> tuple[Silo, OnlineEventStore | None]:
+    base = config.base_silo()
+    if config.online is None or base.ordering is not Ordering.TIMESTAMP:
+        logger.warning("silo %s takes no events: it needs an 'online' store and timestamps", config.name)
+        return base, None
+    store = OnlineEventStore(config.online)
+    return with_online(base, store), store
+
+
+def _profiles(silo: Silo, tables: _Tables, catalogue: Catalogue) -> Profiles:
+    dataset = Dataset.build(
+        consented_for_personalisation(tables.interactions, tables.customers),
+        catalogue,
+        ordering=silo.ordering,
+        utc_offset_seconds=silo.utc_offset_seconds,
+        max_events_per_customer=MAX_EVENTS_PER_CUSTOMER,
+        drop_unknown_items=True,
+    )
+    return Profiles(dataset, consents_of(tables.customers))
