@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from recsys.features.pairs import REMOVING, group_pairs
 from recsys.features.sequences import Sequences
 from recsys.models.own_history import repeat_scores
 from recsys.recommend.types import Query
+
+PURCHASE = EventType.PURCHASE.code
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,13 @@ class Scored:
 
 
 def profiles(
-    h: Histories, sequences: Sequences, users: NDArray[np.float32], own_decay: float
+    h: Histories, sequences: Sequences, users: NDArray[np.float32], own_decay: float | None
 ) -> Iterator[Profile]:
-    """The profile of every customer. users: float32 [n, d]; own_decay: per basket, in (0, 1]."""
-    own = repeat_scores(_ordered(h), own_decay)
+    """The profile of every customer.
+
+    users: float32 [n, d]; own_decay: per basket, in (0, 1], or None to leave own scores out.
+    """
+    own = repeat_scores(_ordered(h), own_decay or 1.0)
     bought, removed = h.purchases(), removed_items(h)
     for c in range(len(h)):
         own_items, own_scores = own.of(c)
@@ -65,8 +72,8 @@ def profiles(
             sequences.ids[c],
             sequences.weights[c],
             users[c],
-            own_items,
-            own_scores,
+            own_items if own_decay else own_items[:0],
+            own_scores if own_decay else own_scores[:0],
             _items_of(bought, c),
             _items_of(removed, c),
         )
@@ -106,7 +113,7 @@ def context_lifts(
 
 def choose(
     n_items: int,
-    groups: list[NDArray[np.integer]],
+    groups: Sequence[NDArray[Any]],
     without: NDArray[np.int64],
     allowed: NDArray[np.bool_] | None,
 ) -> NDArray[np.int64]:
@@ -169,7 +176,8 @@ def _items_of(h: Histories, customer: int) -> NDArray[np.int32]:
     return h.items[h.offsets[customer] : h.offsets[customer + 1]]
 
 
-def times_bought(h: Histories, item: int) -> int:
-    """In how many baskets of this one customer the item was."""
-    rows = (h.items == item) & (h.events == EventType.PURCHASE.code)
-    return len(np.unique(_ordered(h).baskets()[rows]))
+def times_bought(h: Histories) -> Counter[int]:
+    """In how many baskets of this one customer each item was."""
+    rows = h.events == PURCHASE
+    baskets = _ordered(h).baskets()[rows].tolist()
+    return Counter(item for item, _ in set(zip(h.items[rows].tolist(), baskets, strict=True)))

@@ -24,6 +24,16 @@ class Scene(StrEnum):
     PUSH = "push"
 
 
+@dataclass(frozen=True)
+class Components:
+    """Which parts of the score are switched on; all of them, except in ablations."""
+
+    own_history: bool = True
+    popularity: bool = True
+    copurchase: bool = True
+    towers: bool = True
+
+
 class Degraded(StrEnum):
     """Codes that say why an answer is less than the full one; they travel in `Ranking.degraded`."""
 
