@@ -22,15 +22,17 @@ from serving.state import State
 from serving.web import pages
 
 DESCRIPTION = (
-    "Recommendations inside one silo: this server knows only this silo's own customers, and a model of which everything shared was noised. "
-    "Every error has the form {error: {code, message, what_to_do, field?}}; every answer carries an x-request-id header."
+    "Recommendations inside one silo: this server knows only this silo's own customers, and a model of "
+    "which everything that was shared was noised first. Every error has the form {error: {code, message, what_to_do, "
+    "field?}}; every answer carries an x-request-id header."
 )
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The app of one silo: API, page at /, reference at /docs. Reads the bundle and the silo's tables before it returns.
+    """The app of one silo: API, page at /, reference at /docs.
 
-    Raises BundleError, RegistryError, ConfigError or DataContractError, each with what to do.
+    Reads the bundle and the silo's tables before it returns. Raises BundleError, RegistryError, ConfigError or
+    DataContractError, each with what to do.
     """
     state = load_state(settings)
     app = _silo_app(state)
@@ -40,10 +42,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def create_demo_app(settings: Sequence[Settings]) -> FastAPI:
-    """Several silos in one process: each silo's own app under /silos/<name>/, and at / a page to choose among them.
+    """Several silos in one process: each silo's app under /silos/<name>/, at / a page to choose among them.
 
-    Every silo keeps its own state; nothing is shared. Raises what `create_app` raises, and ConfigError for two
-    silos of one name or for none.
+    Every silo keeps its own state; nothing is shared. Raises what `create_app` raises, and ConfigError for
+    two silos of one name or for none.
     """
     apps = [create_app(one) for one in settings]
     names = [_state(app).silo_name for app in apps]

@@ -39,7 +39,7 @@ def serve(bundle: str, silo: Path, host: str, port: int, demo: bool, peers: tupl
 
     Example: thousandfaces serve --bundle runs/latest/bundle --silo silos/north/silo.toml --port 8080
     """
-    # Read once, when numpy and faiss are loaded below: two threads make one small search several times slower.
+    # Read once, when numpy and faiss are loaded below: more threads make one small search slower.
     os.environ["OMP_NUM_THREADS"] = "1"
     from serving.app import create_app
     from serving.server import run_server

@@ -17,7 +17,7 @@ class Clock:
 
     @classmethod
     def at_end_of(cls, newest: int | None) -> Clock:
-        """A clock that starts just after the newest event (Unix seconds) if that is more than two days ago."""
+        """A clock that starts just after the newest event (Unix seconds) if that is over two days ago."""
         now = time.time()
         if newest is None or now - newest <= STALE_SECONDS:
             return cls()

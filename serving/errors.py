@@ -1,4 +1,4 @@
-"""Errors as the API tells them: a code to branch on, what is wrong, what to do. The only home of HTTP statuses."""
+"""Errors as the API tells them: a code to branch on, what is wrong, what to do; and their HTTP statuses."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from recsys.errors import (
 from serving.responses import json_response
 
 MAX_SHOWN = 80
+ADD_CUSTOMER = (
+    "add the customer and their consent to the customers table, or send a 'history' instead of an id"
+)
 
 
 class ApiError(Exception):
@@ -52,7 +55,7 @@ def unknown_customer(customer_id: str, *, field: str = "customer_id") -> ApiErro
         404,
         "unknown_customer",
         f"customer {shown(customer_id)} is not in this silo's customers table",
-        "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
+        ADD_CUSTOMER,
         field=field,
     )
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 import pyarrow as pa
+from recsys.models.replenishment import IntervalModel
 
 from recsys.bundle.store import read_bundle
 from recsys.data.consent import consented_for_personalisation
@@ -13,7 +14,6 @@ from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
-from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
 from recsys.silos.config import SiloConfig
@@ -23,7 +23,6 @@ from serving.clock import Clock
 from serving.customers.profiles import Profiles, consents_of
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
-from serving.items.similar import SimilarItems
 from serving.metrics import Metrics
 from serving.settings import Settings
 from serving.state import State
@@ -51,7 +50,6 @@ def load_state(settings: Settings) -> State:
         bundle=bundle,
         recommender=Recommender(bundle),
         intervals=IntervalModel.from_arrays(bundle.intervals),
-        similar=SimilarItems(bundle.vectors),
         assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
         profiles=profiles,
         events=None if store is None else EventLog(store, tables.interactions),

@@ -1,4 +1,4 @@
-"""What the server measures of itself: request counts and latencies by route. Never anything about customers."""
+"""What the server measures of itself: request counts and latencies by route; nothing about customers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Around every request: an id, a bound on its body, its time, and a calm answer when the server itself fails."""
+"""Around every request: an id, a bound on its body, its time, and a calm answer when the server fails."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
 }
 
 
 class Envelope:
-    """Pure ASGI middleware, to cost microseconds; it never logs a path or a body, which may name a customer."""
+    """Pure ASGI middleware, to cost microseconds; it logs no path and no body, which may name a customer."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
         self.app, self.metrics, self.max_body_bytes = app, metrics, max_body_bytes

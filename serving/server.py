@@ -59,7 +59,8 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; stop what uses it or choose another --port"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            "stop what uses it, or choose another --port"
         ) from error
     listener.set_inheritable(True)
     return listener

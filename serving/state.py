@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from fastapi import Request
+from recsys.models.replenishment import IntervalModel
 
 from recsys.bundle.contents import Bundle
 from recsys.data.vocab import Catalogue
 from recsys.errors import UnknownItemError
-from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from serving.clock import Clock
 from serving.customers.profiles import Profiles
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
-from serving.items.similar import SimilarItems
 from serving.metrics import Metrics
 from serving.settings import Settings
 
@@ -35,7 +34,6 @@ class State:
     bundle: Bundle
     recommender: Recommender
     intervals: IntervalModel
-    similar: SimilarItems
     assortment: Assortment
     profiles: Profiles
     events: EventLog | None

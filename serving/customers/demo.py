@@ -22,7 +22,7 @@ def customers_to_choose(state: State, limit: int) -> dict[str, Any]:
 
 
 def latest_events(state: State, customer_id: str, limit: int) -> dict[str, Any]:
-    """A customer's latest events, newest first; none without consent. ApiError 404 for an unknown customer."""
+    """A customer's latest events, newest first; none without consent. ApiError 404 for an unknown one."""
     consent = state.profiles.consent(customer_id)
     if consent is None:
         raise unknown_customer(customer_id)

@@ -15,6 +15,7 @@ from serving.customers.schemas import (
     ReplenishmentOut,
 )
 from serving.customers.service import replenishment_of
+from serving.errors import ADD_CUSTOMER
 from serving.responses import json_response
 from serving.schemas import Identifier, error_example, ok_example
 from serving.state import request_id_of, state_of
@@ -27,7 +28,7 @@ CustomerId = Annotated[Identifier, Path(examples=["c-00042"])]
 UNKNOWN = error_example(
     "unknown_customer",
     "customer 'c-99999' is not in this silo's customers table",
-    "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
+    ADD_CUSTOMER,
     "customer_id",
 )
 

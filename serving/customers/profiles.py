@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -35,8 +36,8 @@ class Arrival:
 class Profiles:
     """Histories of the customers who consented to personalisation; consent of all of them.
 
-    Base histories are columns shared by all customers; a customer with new events gets a merged copy of the own
-    rows. Only the event loop touches this object, so an answer never sees half an update.
+    Base histories are columns shared by all customers; a customer with new events gets a merged copy of the
+    own rows. Only the event loop touches this object, so an answer never sees half an update.
     """
 
     def __init__(self, dataset: Dataset, consents: Mapping[str, Consent]) -> None:
@@ -82,6 +83,8 @@ def consents_of(customers: pa.Table) -> dict[str, Consent]:
     return {customer: kinds[flag] for customer, flag in zip(ids, flags.tolist(), strict=True)}
 
 
+N = TypeVar("N", bound=np.generic)
+
 _COLUMNS = ("items", "times", "events", "quantities")
 
 
@@ -105,5 +108,5 @@ def merge(history: Histories, arrivals: Sequence[Arrival]) -> Histories:
     )
 
 
-def _joined(base: NDArray[np.generic], new: Sequence[float]) -> NDArray[np.generic]:
+def _joined(base: NDArray[N], new: Sequence[float]) -> NDArray[N]:
     return np.concatenate([base, np.asarray(new, dtype=base.dtype)])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from recsys.data.history import Histories, Ordering
 from recsys.models.replenishment import Due
+
+from recsys.data.history import Histories, Ordering
 from serving.customers.profiles import Consent
 from serving.errors import ApiError, no_consent, unknown_customer
 from serving.state import State

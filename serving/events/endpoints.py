@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
+from serving.errors import ADD_CUSTOMER
 from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn
 from serving.events.service import accept
 from serving.responses import json_response
@@ -32,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["Events"])
         404: error_example(
             "unknown_customer",
             "customer 'c-99999' is not in this silo's customers table",
-            "add the customer with their consent to the customers table, or ask for recommendations with 'history'",
+            ADD_CUSTOMER,
             "events.0.customer_id",
         ),
         409: error_example(
@@ -51,10 +52,11 @@ router = APIRouter(prefix="/v1", tags=["Events"])
 async def events(request: Request, body: Annotated[EventsIn, Body(openapi_examples=EXAMPLES)]) -> Response:
     """Store one event or a batch of at most 500, and use it in the very next answer.
 
-    A batch is stored whole or not at all, and it is on disk before the answer is sent. `event_id` makes it safe to send again: an
-    event that is already stored with the same content counts as a duplicate.
+    A batch is stored whole or not at all, and it is on disk before the answer is sent. `event_id` makes it
+    safe to send again: an event that is already stored with the same content counts as a duplicate.
 
-    A customer must be in the silo's customers table, where consent is recorded; an event alone is no consent. Events of a customer
-    who consented to training only are stored for the next training and do not change answers.
+    A customer must be in the silo's customers table, where consent is recorded; an event alone is no consent.
+    Events of a customer who consented to training only are stored for the next training and do not change
+    answers; those of a customer who consented to nothing are refused.
     """
     return json_response(await accept(state_of(request), body.events), status=202)

@@ -1,4 +1,4 @@
-"""Writes events to the silo's store in a thread of its own, so that waiting for the disk never holds up an answer."""
+"""Writes events to the silo's store in a thread of its own: waiting for the disk never holds up an answer."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ def _sold(catalogue: Catalogue, items: pa.Table) -> NDArray[np.bool_]:
     sold[positions[positions >= 0]] = True
     if not sold.any():
         raise BundleError(
-            f"none of the silo's {items.num_rows} items is in the bundle's catalogue ({len(catalogue)} items, "
-            f"for example '{catalogue.item_ids[0]}'); serve a bundle that was trained with this silo's catalogue"
+            f"none of the silo's {items.num_rows} items is in the bundle's catalogue ({len(catalogue)}, "
+            f"such as '{catalogue.item_ids[0]}'); serve a bundle that was trained with this silo's catalogue"
         )
     if unknown := int((positions < 0).sum()):
         logger.warning("%d of the silo's items are not in the bundle's catalogue and are not shown", unknown)

@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from serving.recommendations.schemas import ITEM_EXAMPLE, ItemOut
+from serving.recommendations.schemas import ITEM_EXAMPLE, ItemOut, ReasonOut
 
 
 class SimilarOut(ItemOut):
     """An item that is like the one asked about."""
 
-    similarity: float = Field(description="Cosine of the two items' vectors, above 0.")
+    similarity: float = Field(description="Cosine of the two items' vectors.")
+    reason: ReasonOut
 
 
 class SimilarItemsOut(BaseModel):
@@ -35,6 +36,7 @@ SIMILAR_EXAMPLE: dict[str, Any] = {
             "category": "milk alternatives",
             "price": 2.19,
             "similarity": 0.93,
+            "reason": {"kind": "taste", "text": "Similar to Oat milk 1 l"},
         }
     ],
     "model_version": "2f6c1e0b9a8d7c55",

@@ -70,7 +70,7 @@ async def ready(request: Request) -> Response:
         200: {
             "content": {
                 "text/plain": {
-                    "example": 'thousandfaces_requests_total{method="POST",route="/v1/events",status="202"} 7.0'
+                    "example": 'thousandfaces_requests_total{method="GET",route="/v1/model",status="200"} 7.0'
                 }
             }
         }

@@ -12,8 +12,8 @@ SURE = 0.999
 def in_plain_words(statement: Mapping[str, Any]) -> str:
     """What epsilon means for one customer; the statement's own words where it has some.
 
-    An even guess about whether a person took part becomes at most e^epsilon / (1 + e^epsilon) sure: the bound of
-    (epsilon, 0) differential privacy (Wasserman and Zhou 2010), with probability of about 1 - delta.
+    An even guess about whether a person took part becomes at most e^epsilon / (1 + e^epsilon) sure: the bound
+    of (epsilon, 0) differential privacy (Wasserman and Zhou 2010); delta bounds what may go beyond it.
     """
     for name in ("in_plain_words", "plain_words", "summary", "text"):
         if isinstance(statement.get(name), str):
@@ -23,6 +23,7 @@ def in_plain_words(statement: Mapping[str, Any]) -> str:
         return "This model makes no privacy promise: its statement names no epsilon."
     certainty = min(1 / (1 + math.exp(-epsilon)), SURE)
     return (
-        "Suppose somebody sees everything that the silos ever published for this model, knows everything about everyone else, and guesses "
-        f"by the toss of a coin whether one person's data was used. They can become at most {certainty:.1%} sure (ε = {epsilon:g})."
+        "Suppose somebody sees everything that the silos ever published for this model, knows everything "
+        "about everyone else, and starts from an even guess whether one person's data was used. They can become at "
+        f"most {certainty:.1%} sure (ε = {epsilon:g})."
     )

@@ -33,10 +33,11 @@ router = APIRouter(prefix="/v1", tags=["Recommendations"])
 async def recommendations(
     request: Request, body: Annotated[RecommendationsIn, Body(openapi_examples=IN_EXAMPLES)]
 ) -> Response:
-    """Rank items for a customer of this silo, for a history that travels with the request, or for nobody in particular.
+    """Rank items for a customer of this silo, for a history that travels along, or for nobody in particular.
 
-    There is always an answer: a customer who is unknown, or who has not consented to personalisation, gets what is popular, and
-    `degraded` says why. An unknown item in `history` is an error, because it usually means a wrong id; one in `context_items` or
-    `exclude` is not, because a cart may hold what the model has not met yet.
+    There is always an answer: a customer who is unknown, or who has not consented to personalisation, gets
+    what is popular, and `degraded` says why. An unknown item in `history` is an error, because it usually
+    means a wrong id; one in `context_items` or `exclude` is not, because a cart may hold what the model has
+    not met yet.
     """
     return json_response(recommend(state_of(request), body, request_id_of(request)))

@@ -32,8 +32,8 @@ class HistoryEntry(Input):
 class RecommendationsIn(Input):
     """For whom, where, how many. With neither `customer_id` nor `history` the answer is non-personalised.
 
-    The entries of `history` all carry a timestamp, or all an order number, or none does; with none they count as
-    one basket.
+    The entries of `history` all carry a timestamp, or all an order number, or none does; with none they count
+    as one basket.
     """
 
     customer_id: Identifier | None = None

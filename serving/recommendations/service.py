@@ -21,8 +21,8 @@ MAX_NAMED = 5
 WHY = {
     UNKNOWN_CUSTOMER: "This customer is not known in this silo, so the answer is what is popular.",
     NO_CONSENT: "This customer has not consented to personalisation, so nothing of theirs was used.",
-    Degraded.NO_HISTORY: "Nothing is known of this customer's shopping yet, so the answer is what is popular.",
-    Degraded.NOT_CONSENTED: "This customer has not consented to personalisation, so nothing of theirs was used.",
+    Degraded.NO_HISTORY: "Nothing is known of this customer yet, so the answer is what is popular.",
+    Degraded.NOT_CONSENTED: "Without consent to personalisation nothing of this customer was used.",
     Degraded.FEW_CANDIDATES: "Fewer items fit than were asked for.",
     Degraded.ENCODER_UNAVAILABLE: "The taste model could not be used; own history and popularity were.",
 }
@@ -30,7 +30,7 @@ WHY = {
 
 def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict[str, Any]:
     """The answer to one request as plain values. Raises ApiError for an unknown item in the history."""
-    history, notes = _subject(state, request)
+    history, reasons = _subject(state, request)
     context, unknown = _context(state, request.context_items)
     query = Query(
         history=history if history is not None else no_history(),
@@ -43,7 +43,7 @@ def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict
         context_items=context,
     )
     ranking = state.recommender.recommend(query)
-    notes = _all_notes(notes, ranking, unknown)
+    notes = _all_notes(reasons, ranking, unknown)
     for note in notes:
         state.metrics.degraded(note["code"])
     return {
