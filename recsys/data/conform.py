@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from recsys.data.contracts import CONTRACTS, ID_COLUMNS, Column, Table
+from recsys.data.contracts import CONTRACTS, Column, Table
 from recsys.data.source import Source, first_failing, named
 from recsys.data.times import to_utc
-
-SEPARATOR = "\x1f"
+from recsys.data.unique import first_repeat
 
 
 def conform(
@@ -143,12 +141,12 @@ def _require_past(source: Source, column: Column, values: pa.ChunkedArray, now: 
 
 
 def _require_unique(source: Source, checked: pa.Table, names: tuple[str, ...]) -> None:
-    keys = _keys(checked, names)
-    if pc.count_distinct(keys, mode="only_valid").as_py() == len(keys) - keys.null_count:
+    repeat = first_repeat([checked[name] for name in names])
+    if repeat is None:
         return
-    first, second = _first_repeat(keys)
+    first, second = repeat
     column = names[-1]
-    kind = "id collision" if column in ID_COLUMNS and column != "event_id" else "duplicate"
+    kind = "duplicate" if len(names) > 1 or column == "event_id" else "id collision"
     raw = str(source.data[column][first].as_py())
     raise source.error(
         f"{kind}: row {first + 1} has the same {' and '.join(names)} ({raw!r})",
@@ -156,17 +154,3 @@ def _require_unique(source: Source, checked: pa.Table, names: tuple[str, ...]) -
         column=column,
         row=second,
     )
-
-
-def _keys(checked: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
-    columns = [checked[name] for name in names]
-    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, SEPARATOR)
-
-
-def _first_repeat(keys: pa.ChunkedArray) -> tuple[int, int]:
-    """The earliest row whose key occurred before, with the row where it first did."""
-    codes = pc.fill_null(keys.combine_chunks().dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
-    _, firsts, groups = np.unique(codes, return_index=True, return_inverse=True)
-    first_rows = firsts[groups]
-    repeats = np.flatnonzero((first_rows != np.arange(len(codes))) & (codes >= 0))
-    return int(first_rows[repeats[0]]), int(repeats[0])

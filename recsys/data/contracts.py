@@ -162,8 +162,6 @@ CONTRACTS: Mapping[Table, TableContract] = MappingProxyType(
     }
 )
 
-ID_COLUMNS = frozenset({"event_id", "customer_id", "item_id", "store_id", "order_id", "person_key"})
-
 
 def empty(table: Table) -> pa.Table:
     """A checked table without rows."""

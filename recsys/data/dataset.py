@@ -87,13 +87,24 @@ def _latest(
     customers: NDArray[np.int32], times: NDArray[np.int64], n: int, bound: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row numbers by customer and time, each customer's last `bound` only, and the offsets of customers."""
-    order = np.lexsort((times, customers))
+    order = _sort(customers, times)
     counts = np.bincount(customers, minlength=n)
     if bound is not None:
         newer = np.repeat(np.cumsum(counts), counts) - 1 - np.arange(len(order))
         order = order[newer < bound]
         counts = np.minimum(counts, bound)
     return order, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _sort(customers: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row numbers by customer, then time, ties in the order given; one key where both fit into 63 bits."""
+    if len(times) == 0:
+        return np.zeros(0, np.int64)
+    first, last = int(times.min()), int(times.max())
+    span = last - first + 1
+    if (int(customers.max()) + 1) * span >= 1 << 63:
+        return np.lexsort((times, customers))
+    return np.argsort(customers.astype(np.int64) * span + (times - first), kind="stable")
 
 
 def _times(rows: pa.Table, ordering: Ordering) -> NDArray[np.int64]:

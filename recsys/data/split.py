@@ -98,9 +98,11 @@ def _split(
 
 
 def _purchases(histories: Histories) -> NDArray[np.bool_]:
-    return histories.events == EventType.PURCHASE.code
+    bought: NDArray[np.bool_] = histories.events == EventType.PURCHASE.code
+    return bought
 
 
 def _any(histories: Histories, events: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    counts: NDArray[np.int64] = np.bincount(histories.rows[events], minlength=len(histories))
-    return counts > 0
+    found = np.zeros(len(histories), np.bool_)
+    found[histories.rows[events]] = True
+    return found

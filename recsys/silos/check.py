@@ -51,8 +51,8 @@ class SiloReport:
 def read_checked(silo: Silo, catalogue: Catalogue | None = None) -> SiloTables:
     """All tables at once, before anything uses a row of them; DataContractError at the first breach.
 
-    Beyond each table's own contract: items, customers and stores that rows refer to exist in the silo's tables,
-    and the silo's items in the public catalogue if it is given. Without a stores table, stores are not checked.
+    Beyond each table's own contract: items, customers and stores that rows refer to are in the silo's tables,
+    and the silo's items in the public catalogue if it is given. Stores are checked where there is a table.
     Whether any customer consents is not looked at: a training run must not behave differently for it.
     """
     tables = SiloTables(*(silo.read(table) for table in Table))
