@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from recsys.errors import TrainingError
 
 RUNS = "runs"
 STATE = "run.json"
+LOCK = ".lock"
 RUNNING, FINISHED = "running", "finished"
 
 
@@ -45,6 +48,16 @@ class RunFolder:
         """The coordinator's mirror of the silos' receipts."""
         return self.path / "ledger.db"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes off this run. Raises TrainingError if one is at it."""
+        with (self.path / LOCK).open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise TrainingError(f"{self.path}: another process is at this run; wait, or use --fresh") from None
+            yield
+
     def state(self) -> dict[str, Any]:
         """What `run.json` says. Raises TrainingError if it is missing or damaged."""
         return self.read_json(STATE)
@@ -59,7 +72,11 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file atomically."""
-        write_atomically(self.path / name, json.dumps(content, indent=2, sort_keys=True).encode())
+        self.write_text(name, json.dumps(content, indent=2, sort_keys=True))
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file atomically."""
+        write_atomically(self.path / name, content.encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file. Raises TrainingError naming the file."""

@@ -73,7 +73,8 @@ class PopularitySettings(_Section):
 class CopurchaseSettings(_Section):
     """Noised co-purchase sums over the most popular items, and what is made of them."""
 
-    top_items: Annotated[int, Field(ge=10, le=8000)] = 2000
+    top_items: Annotated[int, Field(ge=2, le=8000)] = 2000
+    full_rank: Annotated[int, Field(ge=1)] = 500
     max_items: Annotated[int, Field(ge=2)] = 100
     rank: Annotated[int, Field(ge=1, le=512)] = 48
     neighbours: Annotated[int, Field(ge=1, le=500)] = 50

@@ -10,11 +10,23 @@ from recsys.errors import PlanError
 
 
 class Leaves(StrEnum):
-    """How a field may leave a silo."""
+    """How a field may leave a silo.
+
+    public:  a function of configuration and of past plans alone, identical with and without any customer
+    sealed:  public apart from wall-clock times and digests under a key that stays in the silo, which nobody
+             without the key can tell from random numbers
+    noised-and-charged: differentially private, reserved in the silo's ledger before it was drawn
+    refused: never leaves
+    """
 
     PUBLIC = "public"
+    SEALED = "sealed"
     NOISED = "noised-and-charged"
     REFUSED = "refused"
+
+
+TEXTS = frozenset({Leaves.PUBLIC, Leaves.SEALED})
+SUMS = frozenset({Leaves.NOISED})
 
 
 @dataclass(frozen=True)
@@ -30,18 +42,14 @@ _TABLE = (
     Declared("silo", Leaves.PUBLIC, "the silo's name, registered before any data is read"),
     Declared("stage", Leaves.PUBLIC, "echo of the request"),
     Declared("round", Leaves.PUBLIC, "echo of the request"),
-    Declared(
-        "status", Leaves.PUBLIC, "'ok' or one of five codes without content; texts stay in the silo's own log"
-    ),
+    Declared("status", Leaves.PUBLIC, "'ok' or one of five codes; texts stay in the silo's own log"),
     Declared("plan", Leaves.PUBLIC, "fingerprint of the privacy plan, which is made from public constants"),
     Declared("registered_customers", Leaves.PUBLIC, "a constant of silo.toml, not a count of the data"),
-    Declared("receipt", Leaves.PUBLIC, "which events of the plan were charged; functions of the plan alone"),
-    Declared("events", Leaves.PUBLIC, "all events in the silo's ledger; functions of past plans alone"),
-    Declared(
-        "noised_sum",
-        Leaves.NOISED,
-        "a clipped sum with the plan's noise, reserved in the ledger before the draw",
-    ),
+    Declared("ordering", Leaves.PUBLIC, "which columns the interactions have; no customer changes it"),
+    Declared("epsilon_left", Leaves.PUBLIC, "the silo's cap less what its ledger holds; functions of past plans"),
+    Declared("events", Leaves.PUBLIC, "all events in the silo's ledger; functions of past plans"),
+    Declared("receipts", Leaves.SEALED, "ledger rows of this run: functions of the plan, times, chained digests"),
+    Declared("noised_sum", Leaves.NOISED, "a clipped sum with the plan's noise, charged before it was drawn"),
     Declared("num_examples", Leaves.REFUSED, "the number of customers is private under add-or-remove"),
     Declared("batch_size", Leaves.REFUSED, "the size of a Poisson batch is private"),
     Declared("loss", Leaves.REFUSED, "computed from customers without noise"),
@@ -50,9 +58,6 @@ _TABLE = (
     Declared("seconds", Leaves.REFUSED, "the time of a step follows the size of its batch"),
     Declared("error_text", Leaves.REFUSED, "exception texts can name customers"),
     Declared("customer_id", Leaves.REFUSED, "names a customer"),
-    Declared(
-        "ledger_head", Leaves.REFUSED, "a hash over the data snapshot's digest; auditors read it in the silo"
-    ),
 )
 
 EGRESS: dict[str, Declared] = {field.name: field for field in _TABLE}
@@ -65,19 +70,15 @@ class Status(StrEnum):
     PLAN_REFUSED = "plan-refused"
     BUDGET_EXCEEDED = "budget-exceeded"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
-    NOT_SUPPORTED = "not-supported"
+    CATALOGUE_DIFFERS = "catalogue-differs"
     FAILED = "failed"
 
 
-def check_egress(names: Iterable[str], allowed: Leaves) -> None:
+def check_egress(names: Iterable[str], allowed: frozenset[Leaves]) -> None:
     """Refuse every field that is not declared to leave in this way. Raises PlanError naming the field."""
     for name in names:
         declared = EGRESS.get(name)
         if declared is None:
-            raise PlanError(
-                f"field '{name}' is not declared to leave a silo; declare it in training/egress.py"
-            )
-        if declared.leaves is not allowed:
-            raise PlanError(
-                f"field '{name}' may not leave a silo as {allowed}: {declared.leaves} ({declared.why})"
-            )
+            raise PlanError(f"field '{name}' is not declared to leave a silo; declare it in training/egress.py")
+        if declared.leaves not in allowed:
+            raise PlanError(f"field '{name}' may not leave like this: it is {declared.leaves} ({declared.why})")

@@ -10,7 +10,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from numpy.typing import NDArray
 
 from recsys.errors import TrainingError
-from training.egress import Leaves, Status, check_egress
+from training.egress import SUMS, TEXTS, Status, check_egress
 from training.spend import Released
 
 FIELDS, ARRAYS = "fields", "arrays"
@@ -18,7 +18,8 @@ NOISED_SUM = "noised_sum"
 
 HELLO = "query.hello"
 RECEIPTS = "query.receipts"
-STATISTICS = "train.statistics"
+POPULARITY = "train.popularity"
+INTERVALS = "train.intervals"
 COPURCHASE = "train.copurchase"
 TOWERS = "train.towers"
 
@@ -28,10 +29,12 @@ REQUEST_FIELDS = {
     "round",
     "run_id",
     "attempt",
+    "catalogue",
+    "requester",
+    "approver",
     "plan",
     "fingerprint",
     "settings",
-    "catalogue",
     "block_end",
 }
 REQUEST_ARRAYS = {"popularity", "parameters"}
@@ -104,10 +107,10 @@ def encode_reply(public: Mapping[str, Scalar], released: Released | None = None)
     Guarantee: every field is declared in `training.egress`; arrays leave only as `Released`, which only a
     reservation in the silo's ledger makes. Raises PlanError for anything else.
     """
-    check_egress(public, Leaves.PUBLIC)
+    check_egress(public, TEXTS)
     if released is None:
         return _records(public, {})
-    check_egress([NOISED_SUM], Leaves.NOISED)
+    check_egress([NOISED_SUM], SUMS)
     return _records(public, {NOISED_SUM: released.values})
 
 
@@ -116,8 +119,8 @@ def decode_reply(message: Message) -> Reply:
     if message.has_error():
         return Reply({"status": Status.FAILED})
     fields, arrays = _parts(message)
-    check_egress(fields, Leaves.PUBLIC)
-    check_egress(arrays, Leaves.NOISED)
+    check_egress(fields, TEXTS)
+    check_egress(arrays, SUMS)
     return Reply(fields, arrays.get(NOISED_SUM))
 
 

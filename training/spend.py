@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys.privacy.ledger import Charge, Ledger
 
 from recsys.errors import PlanError
+from recsys.privacy.ledger import Charge, Ledger, Receipt
 from recsys.privacy.mechanisms import SecureNoise
 
 _KEY = object()
@@ -25,22 +25,11 @@ Draw = Callable[[SecureNoise], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What was charged in a silo's ledger: public, since it follows from the plan alone."""
-
-    row: int
-    mechanism: str
-    noise_multiplier: float
-    sampling_rate: float
-    steps: int
-
-
-@dataclass(frozen=True)
 class Released:
-    """A noised sum (float32 [n]) that may leave the silo, with the receipt of its charge; made here only."""
+    """A noised sum (float32 [n]) that may leave the silo, and the row of its reservation; made here only."""
 
     values: NDArray[np.float32]
-    receipt: Receipt
+    reservation: int
     _key: object = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -50,14 +39,10 @@ class Released:
 class Reservation:
     """Leave to make the releases that one ledger row has been charged for, and no more."""
 
-    def __init__(self, ledger: Ledger, receipt: Receipt, used: int, key: object) -> None:
+    def __init__(self, ledger: Ledger, row: int, mechanism: str, steps: int, used: int, key: object) -> None:
         _check_key(key, "a reservation")
-        self._ledger, self.receipt, self._used, self._closed = ledger, receipt, used, False
-
-    @property
-    def mechanism(self) -> str:
-        """What the reservation was made for."""
-        return self.receipt.mechanism
+        self._ledger, self.row, self.mechanism, self.steps = ledger, row, mechanism, steps
+        self._used, self._closed = used, False
 
     @property
     def used(self) -> int:
@@ -68,21 +53,24 @@ class Reservation:
         """Draw one release with fresh noise. Raises PlanError if it was not reserved."""
         if self._closed or mechanism != self.mechanism:
             raise PlanError(f"no open reservation for '{mechanism}'; reserve in the ledger first")
-        if self._used >= self.receipt.steps:
-            raise PlanError(
-                f"all {self.receipt.steps} reserved steps of '{mechanism}' are used; reserve again"
-            )
+        if self._used >= self.steps:
+            raise PlanError(f"all {self.steps} reserved steps of '{mechanism}' are used; reserve again")
         # Counted before the draw: a draw that fails half-way has been paid for.
         self._used += 1
         values = draw(SecureNoise())
         if values.dtype != np.float32 or not np.isfinite(values).all():
             raise PlanError(f"the release of '{mechanism}' is not finite float32; it stays in the silo")
-        return Released(values, self.receipt, _KEY)
+        return Released(values, self.row, _KEY)
 
     def commit(self) -> None:
         """Close the reservation: what was drawn has been handed over. Steps not drawn stay charged."""
         self._closed = True
-        self._ledger.commit(self.receipt.row, self._used)
+        self._ledger.commit(self.row, self._used)
+
+    def receipts(self) -> list[Receipt]:
+        """What the coordinator's mirror is sent about this reservation so far."""
+        receipts = self._ledger.receipts(after=self.row - 1)
+        return [receipt for receipt in receipts if receipt.reservation == self.row]
 
 
 def reserve(ledger: Ledger, charge: Charge) -> Reservation:
@@ -90,15 +78,20 @@ def reserve(ledger: Ledger, charge: Charge) -> Reservation:
 
     Raises BudgetExceededError (cap) and LedgerError (not writable); then nothing was drawn or released.
     """
-    row = ledger.reserve(charge)
-    event = charge.event
-    receipt = Receipt(row, charge.mechanism, event.noise_multiplier, event.sampling_rate, event.steps)
-    return Reservation(ledger, receipt, 0, _KEY)
+    return Reservation(ledger, ledger.reserve(charge), charge.mechanism, charge.event.steps, 0, _KEY)
 
 
-def reopen(ledger: Ledger, receipt: Receipt, used: int) -> Reservation:
-    """A block's reservation in a later message of the same block, with what it has used so far."""
-    return Reservation(ledger, receipt, used, _KEY)
+def reopen(ledger: Ledger, row: int, used: int) -> Reservation:
+    """The open reservation of an earlier message of the same block, of which `used` steps were drawn.
+
+    Raises PlanError if the ledger has no such open reservation.
+    """
+    for reserved in ledger.open_reservations():
+        if reserved.id == row and reserved.event is not None:
+            return Reservation(
+                ledger, row, str(reserved.details["mechanism"]), reserved.event.steps, used, _KEY
+            )
+    raise PlanError(f"row {row} of the ledger is no open reservation; reserve again")
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from flwr.app import Message
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ WHAT_TO_DO = {
     Status.PLAN_REFUSED: "the silo's epsilon_cap, delta or registered_customers does not allow this plan",
     Status.BUDGET_EXCEEDED: "its privacy budget is used up (see 'thousandfaces budget' in the silo)",
     Status.LEDGER_UNAVAILABLE: "its privacy ledger cannot be written",
+    Status.CATALOGUE_DIFFERS: "its catalogue is not the coordinator's; give both the same catalogue file",
     Status.FAILED: "see the silo's own log",
 }
 
@@ -37,15 +39,38 @@ class Rules:
 class Rounds:
     """The coordinator's side of the message exchange; it holds no data and draws no noise."""
 
-    def __init__(self, grid: Grid, rules: Rules, header: Mapping[str, Scalar], silos: frozenset[str]) -> None:
-        """header: fields that travel in every request (run, attempt, plan and its fingerprint, catalogue)."""
+    def __init__(self, grid: Grid, rules: Rules, header: Mapping[str, Scalar]) -> None:
+        """header: public fields that travel in every request."""
         self._grid, self._rules, self._header = grid, rules, dict(header)
-        self._nodes = self._meet(silos)
+        self._nodes: dict[int, str] = {}
+        self._greetings: dict[str, Reply] = {}
 
     @property
     def silos(self) -> list[str]:
         """The silos that take part."""
         return sorted(self._nodes.values())
+
+    def meet(self, silos: frozenset[str]) -> None:
+        """Learn which node answers for which silo. Raises QuorumError if too few answer in time."""
+        nodes = {node: f"node {node}" for node in self._grid.get_node_ids()}
+        replies = self._send(HELLO, Request({**self._header, "round": 0}), nodes)
+        named = {node: str(reply.fields.get("silo", nodes[node])) for node, reply in replies.items()}
+        met = {
+            node: name for node, name in named.items() if replies[node].status == Status.OK and name in silos
+        }
+        if len(set(met.values())) < len(met):
+            raise TrainingError("two nodes answer for one silo; start one node per silo")
+        by_name = {named[node]: reply for node, reply in replies.items()}
+        self._nodes, self._greetings = met, {name: by_name[name] for name in met.values()}
+        self._check_quorum(HELLO, 0, by_name, set(met.values()), self._rules.quorum)
+
+    def announce(self, **fields: Scalar) -> None:
+        """Let these public fields (the plan and its fingerprint) travel in every request from now on."""
+        self._header.update(fields)
+
+    def with_ordering(self, ordering: str) -> list[str]:
+        """The silos whose interactions are ordered in this way, as they declared when they were met."""
+        return [name for name in self.silos if self._greetings[name].fields.get("ordering") == ordering]
 
     def sums(
         self,
@@ -53,61 +78,50 @@ class Rounds:
         *,
         length: int,
         number: int = 0,
+        among: Sequence[str] | None = None,
         arrays: Mapping[str, NDArray[Any]] | None = None,
         **fields: Scalar,
-    ) -> dict[str, Reply]:
-        """One round of noised sums (float32 [length]) by silo.
+    ) -> dict[str, NDArray[np.float32]]:
+        """One round of noised sums (float32 [length]) by silo; `among` limits it to some silos.
 
         A silo that answers late or malformed is left out of the round; what it released stays charged in its
-        ledger. Raises QuorumError, or the refusal itself where no silo accepts the plan.
+        ledger. Raises QuorumError, or PlanError where the silos refuse to spend.
         """
-        replies = self._ask(stage, Request({**self._header, **fields, "round": number}, arrays or {}))
-        good = {name: reply for name, reply in replies.items() if _usable(reply, length)}
-        self._check_quorum(stage, number, replies, set(good))
-        return good
+        nodes = {node: name for node, name in self._nodes.items() if among is None or name in among}
+        replies = self._ask(stage, Request({**self._header, **fields, "round": number}, arrays or {}), nodes)
+        good = {name: reply.noised_sum for name, reply in replies.items() if _usable(reply, length)}
+        self._check_quorum(stage, number, replies, set(good), min(self._rules.quorum, len(nodes)))
+        return {name: values for name, values in good.items() if values is not None}
 
     def ask_all(self, stage: str) -> dict[str, Reply]:
         """A question without a release (receipts); whoever answers in time answers."""
-        replies = self._ask(stage, Request({**self._header, "round": 0}))
+        replies = self._ask(stage, Request({**self._header, "round": 0}), self._nodes)
         return {name: reply for name, reply in replies.items() if reply.status == Status.OK}
 
-    def _meet(self, silos: frozenset[str]) -> dict[int, str]:
-        nodes = {node: f"node {node}" for node in self._grid.get_node_ids()}
-        replies = self._send(HELLO, Request({**self._header, "round": 0}), nodes)
-        named = {node: str(reply.fields.get("silo", nodes[node])) for node, reply in replies.items()}
-        known = {
-            node: named[node]
-            for node, reply in replies.items()
-            if reply.status == Status.OK and named[node] in silos
-        }
-        if len(set(known.values())) < len(known):
-            raise TrainingError("two nodes answer for one silo; start one node per silo")
-        self._check_quorum(
-            HELLO, 0, {named[node]: reply for node, reply in replies.items()}, set(known.values())
-        )
-        return known
-
-    def _ask(self, stage: str, request: Request) -> dict[str, Reply]:
-        replies = self._send(stage, request, self._nodes)
-        return {self._nodes[node]: reply for node, reply in replies.items()}
+    def _ask(self, stage: str, request: Request, nodes: Mapping[int, str]) -> dict[str, Reply]:
+        replies = self._send(stage, request, nodes)
+        return {nodes[node]: reply for node, reply in replies.items()}
 
     def _send(self, stage: str, request: Request, nodes: Mapping[int, str]) -> dict[int, Reply]:
         content = encode_request(Request({**request.fields, "stage": stage}, request.arrays))
         group = str(request.number("round"))
-        messages = [Message(content, node, stage, group_id=group) for node in nodes]
-        answers = self._grid.send_and_receive(messages, timeout=self._rules.deadline_seconds)
-        return {answer.metadata.src_node_id: _read(answer) for answer in answers}
+        outgoing = [Message(content, node, stage, group_id=group) for node in nodes]
+        answers = self._grid.send_and_receive(outgoing, timeout=self._rules.deadline_seconds)
+        replies = {answer.metadata.src_node_id: _read(answer) for answer in answers}
+        return {node: reply for node, reply in replies.items() if node in nodes}
 
-    def _check_quorum(self, stage: str, number: int, replies: Mapping[str, Reply], good: set[str]) -> None:
-        if len(good) >= self._rules.quorum:
+    def _check_quorum(
+        self, stage: str, number: int, replies: Mapping[str, Reply], good: set[str], quorum: int
+    ) -> None:
+        if len(good) >= quorum:
             return
         codes = {name: replies[name].status for name in sorted(set(replies) - good)}
         told = (
             "; ".join(f"{name}: {_advice(code)}" for name, code in codes.items()) or "no other silo answered"
         )
         message = (
-            f"stage '{stage.partition('.')[2]}', round {number}: {len(good)} silos answered within "
-            f"{self._rules.deadline_seconds:g} s, the quorum is {self._rules.quorum}; {told}"
+            f"stage '{stage.partition('.')[2]}', round {number}: {len(good)} silos answered well within "
+            f"{self._rules.deadline_seconds:g} s, the quorum is {quorum}; {told}"
         )
         raise _error_for(set(codes.values()))(message)
 
@@ -127,7 +141,7 @@ def _usable(reply: Reply, length: int) -> bool:
 
 
 def _advice(code: str) -> str:
-    return f"{code} ({WHAT_TO_DO.get(Status(code), 'a malformed answer')})"
+    return f"{code} ({WHAT_TO_DO.get(code, 'its answer was late, malformed or not of this federation')})"
 
 
 def _error_for(codes: set[str]) -> type[ThousandFacesError]:

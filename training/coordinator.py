@@ -1,0 +1,119 @@
+"""The coordinator's run: meet the silos, plan, stages, receipts, bundle, record. It never sees a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from recsys.data.history import Ordering
+from recsys.data.vocab import Catalogue
+from recsys.errors import ConfigError
+from recsys.silos.config import FederationConfig, SiloConfig
+from training.checkpoint import FINISHED, RunFolder, open_run
+from training.config import TrainingConfig
+from training.plan import plan_of
+from training.progress import Progress
+from training.publish import publish_run
+from training.run import TrainingResult
+from training.settle import REPORT, settle
+from training.session import Session
+from training.strategy import Rounds, Rules
+from training.tracking import record_run
+
+if TYPE_CHECKING:
+    from flwr.serverapp import Grid
+
+DATA_KINDS = ("simulated", "research", "production")
+
+
+def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume: bool) -> TrainingResult:
+    """Run the whole training over a grid of silos. Errors: see `training.run.run_training`."""
+    federation = FederationConfig.load(config.federation)
+    declared = federation.silo_configs()
+    catalogue = federation.read_catalogue()
+    kind = data_kind(config, federation)
+    folder = open_run(config.output, _identity(config, federation, declared, catalogue), resume=resume)
+    with folder.locked():
+        session = _begin(grid, config, federation, declared, catalogue, folder, progress)
+        models = train_models(session)
+        report = settle(session, kind)
+        bundle = publish_run(session, models, report)
+        report |= {"model_version": bundle.version, "data_kind": kind}
+        report |= {"registered": record_run(session, report)}
+        report["seconds"] = session.seconds
+        folder.write_json(REPORT, report)
+        folder.mark(status=FINISHED)
+    return TrainingResult(folder.run_id, folder.path, folder.bundle, session.plan, report)
+
+
+def data_kind(config: TrainingConfig, federation: FederationConfig) -> str:
+    """What the data are: configured, declared by the world, or (the strictest) production.
+
+    Raises ConfigError for an unknown kind, or for research data without the flag that puts it outside the claim.
+    """
+    kind = str(config.data_kind or federation.world.get("data_kind", "production"))
+    if kind not in DATA_KINDS:
+        raise ConfigError(f"{config.federation}: data_kind {kind!r} is unknown; use one of {', '.join(DATA_KINDS)}")
+    if kind == "research" and not config.research_data:
+        raise ConfigError(
+            f"{config.federation}: research data is outside the privacy claim; say so with --research-data"
+        )
+    return kind
+
+
+def _begin(
+    grid: Grid,
+    config: TrainingConfig,
+    federation: FederationConfig,
+    declared: tuple[SiloConfig, ...],
+    catalogue: Catalogue,
+    folder: RunFolder,
+    progress: Progress,
+) -> Session:
+    progress("silos", 0, 1)
+    rounds = Rounds(grid, _rules(config, len(declared)), _header(config, catalogue, folder))
+    rounds.meet(frozenset(silo.name for silo in declared))
+    progress("silos", 1, 1)
+    progress("plan", 0, 1)
+    plan = plan_of(
+        folder,
+        config,
+        registered_customers={silo.name: silo.registered_customers for silo in declared},
+        max_silos_per_person=federation.silo_bound,
+        timestamps=bool(rounds.with_ordering(Ordering.TIMESTAMP)),
+    )
+    settings = config.silo_settings().model_dump_json()
+    rounds.announce(plan=plan.to_json(), fingerprint=plan.fingerprint(), settings=settings)
+    progress("plan", 1, 1)
+    return Session(config, catalogue, plan, folder, rounds, progress)
+
+
+def _rules(config: TrainingConfig, silos: int) -> Rules:
+    quorum = silos if config.quorum is None else config.quorum
+    if quorum > silos:
+        raise ConfigError(f"key 'quorum', value {quorum}: there are {silos} silos; lower it")
+    return Rules(quorum, config.deadline_seconds)
+
+
+def _header(config: TrainingConfig, catalogue: Catalogue, folder: RunFolder) -> Mapping[str, str | int]:
+    return {
+        "run_id": folder.run_id,
+        "attempt": int(folder.state()["attempts"]),
+        "catalogue": catalogue.hash,
+        "requester": config.requester,
+        "approver": config.approver or "",
+    }
+
+
+def _identity(
+    config: TrainingConfig,
+    federation: FederationConfig,
+    declared: tuple[SiloConfig, ...],
+    catalogue: Catalogue,
+) -> dict[str, Any]:
+    return {
+        "config": config.identity(),
+        "catalogue": catalogue.hash,
+        "silos": {silo.name: silo.registered_customers for silo in declared},
+        "max_silos_per_person": federation.silo_bound,
+    }

@@ -1,0 +1,137 @@
+"""What a silo does for each stage: its own data in, one noised and charged sum out. No Flower inside.
+
+Guarantee: unit one customer, relation add or remove one. Every function below adds up contributions that are
+bounded per customer by the plan's clip norm, and hands the sum to a `Reservation`, which adds the noise after the
+charge is durable in the silo's ledger. Nothing else about the data is returned. Only customers who
+consented to training are read, each in at most `max_silos_per_person` silos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.consent import consented_for_training
+from recsys.data.contracts import Table
+from recsys.data.dataset import Dataset
+from recsys.data.history import Ordering
+from recsys.data.vocab import Catalogue
+from recsys.errors import PlanError
+from recsys.features.items import ItemFeatures, item_features
+from recsys.features.sequences import SequenceConfig, Sequences, encode
+from recsys.models import copurchase, popularity, replenishment
+from recsys.models.copurchase import PairScope
+from recsys.privacy.mechanisms import SecureNoise, noised_sum
+from recsys.privacy.plan import PrivacyPlan
+from recsys.silos.base import Silo
+from training.config import (
+    COPURCHASE,
+    INTERVALS,
+    POPULARITY,
+    CopurchaseSettings,
+    SequenceSettings,
+    SiloSettings,
+)
+from training.spend import Released, Reservation
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The consented customers' data of one silo, as the stages read it. It never leaves the process."""
+
+    dataset: Dataset
+    features: ItemFeatures
+    sequences: Sequences
+
+
+def load(
+    silo: Silo, catalogue: Catalogue, settings: SiloSettings, *, max_silos_per_person: int, silos: int
+) -> TrainingData:
+    """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
+    consented = consented_for_training(
+        silo.read(Table.INTERACTIONS),
+        silo.read(Table.CUSTOMERS),
+        max_silos_per_person=max_silos_per_person,
+        silos=silos,
+    )
+    dataset = Dataset.build(
+        consented,
+        catalogue,
+        ordering=silo.ordering,
+        utc_offset_seconds=silo.utc_offset_seconds,
+        max_events_per_customer=settings.max_events_per_customer,
+    )
+    sequences = encode(dataset.histories, sequence_config(settings.sequences, silo.ordering))
+    return TrainingData(dataset, item_features(catalogue), sequences)
+
+
+def sequence_config(settings: SequenceSettings, ordering: Ordering) -> SequenceConfig:
+    """How histories become sequences; data without order is read as a set."""
+    ordered = ordering is not Ordering.NONE
+    return SequenceConfig(settings.max_items, settings.decay if ordered else 1.0, needs_order=ordered)
+
+
+def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
+    """The data that the stages read, for the keyed digest in the ledger."""
+    yield "\n".join(data.dataset.customer_ids).encode()
+    histories = data.dataset.histories
+    for column in (histories.offsets, histories.items, histories.times, histories.events, histories.quantities):
+        yield column.tobytes()
+
+
+def popularity_sum(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
+) -> Released:
+    """Sum over customers of their unit-norm item indicators, noised; float32 [n_items]."""
+    _need(reservation)
+    raw = popularity.contribution(
+        data.dataset.histories, len(data.dataset.catalogue), settings.popularity.max_items
+    )
+    return _release(POPULARITY, raw, plan, reservation)
+
+
+def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:
+    """Sum over customers of their unit-norm purchase gap histograms, noised; float32 [cells]."""
+    _need(reservation)
+    raw = replenishment.contribution(data.dataset.histories, data.dataset.catalogue)
+    return _release(INTERVALS, raw.ravel(), plan, reservation)
+
+
+def copurchase_sum(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    published: NDArray[np.float64],
+    reservation: Reservation,
+) -> Released:
+    """Sum over customers of their bounded pair indicators among the popular items, noised; float32 [pairs].
+
+    published: the noised popularity that the coordinator made of all silos' sums, float64 [n_items].
+    """
+    _need(reservation)
+    scope = pair_scope(published, settings.copurchase)
+    raw = copurchase.contribution(data.dataset.histories, scope, settings.copurchase.max_items)
+    return _release(COPURCHASE, raw, plan, reservation)
+
+
+def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:
+    """Which pairs are counted: the same everywhere, made of published numbers alone."""
+    return PairScope.from_popularity(published, settings.top_items, settings.full_rank)
+
+
+def _release(name: str, raw: NDArray[np.float64], plan: PrivacyPlan, reservation: Reservation) -> Released:
+    release = plan.release(name)
+
+    def draw(noise: SecureNoise) -> NDArray[np.float32]:
+        return noised_sum(raw, release, noise)
+
+    return reservation.release(name, draw)
+
+
+def _need(reservation: Reservation) -> None:
+    # Checked at run time too: a type checker is no wall between raw sums and the outside.
+    if not isinstance(reservation, Reservation):
+        raise PlanError("nothing is computed for release without a reservation in the silo's ledger")

@@ -1,0 +1,188 @@
+"""A silo's side of a run, without Flower: checks a request against its own limits, then spends and releases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
+
+from recsys.data.vocab import Catalogue
+from recsys.errors import PlanError, TrainingError
+from recsys.privacy.ledger import Charge, Ledger, Receipt, planned_charge
+from recsys.privacy.plan import PrivacyPlan
+from recsys.silos.base import Silo
+from recsys.silos.config import FederationConfig, SiloConfig
+from training import local
+from training.config import TOWERS, SiloSettings
+from training.local import TrainingData
+from training.messages import Request
+from training.spend import Released, reopen, reserve, spending
+
+PURPOSE = "training a shared recommendation model"
+
+
+class CatalogueDiffersError(TrainingError):
+    """The coordinator's catalogue is not the silo's."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """An open reservation for a block of the towers' steps: which one, and what of it is used."""
+
+    key: str
+    row: int
+    used: int
+    next_round: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a stage hands over: the noised sum, receipts of its charge, and the block if one stays open."""
+
+    released: Released
+    receipts: list[Receipt]
+    block: Block | None = None
+
+
+class Node:
+    """One silo in one process. Its data are read once per run and never leave it."""
+
+    def __init__(self, silo: SiloConfig, federation: FederationConfig) -> None:
+        self.config, self._federation = silo, federation
+        self.silo: Silo = silo.training_silo()
+        self.catalogue: Catalogue = federation.read_catalogue()
+        self._loaded: tuple[str, TrainingData, str] | None = None
+
+    def ledger(self) -> Ledger:
+        """The silo's own ledger, capped as silo.toml says. Raises LedgerError if it cannot be written."""
+        ledger = Ledger(self.config.ledger)
+        ledger.set_cap(self.config.epsilon_cap, self.config.delta)
+        return ledger
+
+    def check_catalogue(self, request: Request) -> None:
+        """Raises CatalogueDiffersError unless both sides number items alike."""
+        if request.text("catalogue") != self.catalogue.hash:
+            raise CatalogueDiffersError(f"silo '{self.config.name}': the coordinator uses another catalogue")
+
+    def plan(self, request: Request) -> PrivacyPlan:
+        """The request's privacy plan, if this silo's own limits allow it. Raises PlanError otherwise."""
+        plan = PrivacyPlan.from_json(request.text("plan"))
+        if plan.fingerprint() != request.text("fingerprint"):
+            raise PlanError("the plan does not have the fingerprint it came with")
+        _check_limits(plan, self.config, self._federation)
+        return plan
+
+    def release(self, request: Request, block: Block | None = None) -> Answer:
+        """Reserve, compute, noise, commit.
+
+        Raises PlanError, BudgetExceededError, LedgerError or DataContractError; then nothing was released.
+        """
+        self.check_catalogue(request)
+        plan, ledger = self.plan(request), self.ledger()
+        settings = SiloSettings.model_validate_json(request.text("settings"))
+        stage = request.text("stage").partition(".")[2]
+        if stage == TOWERS:
+            return self._step(request, plan, ledger, settings, block)
+        data, snapshot = self._data(request, settings)
+        make = _MAKERS[stage]
+        with spending(ledger, self._charge(request, plan, stage, snapshot)) as reservation:
+            released = make(data, plan, settings, request, reservation)
+        return Answer(released, reservation.receipts())
+
+    def _step(
+        self, request: Request, plan: PrivacyPlan, ledger: Ledger, settings: SiloSettings, block: Block | None
+    ) -> Answer:
+        data, snapshot = self._data(request, settings)
+        number, end = request.number("round"), request.number("block_end")
+        key = f"{request.text('run_id')}/{request.number('attempt')}/{end}"
+        fresh = block is None or block.key != key
+        if block is None or block.key != key:
+            steps = end - number
+            reservation = reserve(ledger, self._charge(request, plan, TOWERS, snapshot, steps))
+        elif number < block.next_round:
+            raise PlanError(f"round {number} has been released before; a release is never repeated")
+        else:
+            reservation = reopen(ledger, block.row, block.used)
+        released = local.tower_gradient(
+            data, plan, settings, request.array("parameters"), number, reservation
+        )
+        if number == end - 1:
+            reservation.commit()
+            return Answer(released, reservation.receipts())
+        left = Block(key, reservation.row, reservation.used, number + 1)
+        return Answer(released, reservation.receipts() if fresh else [], left)
+
+    def _charge(
+        self, request: Request, plan: PrivacyPlan, stage: str, snapshot: str, steps: int | None = None
+    ) -> Charge:
+        return planned_charge(
+            plan,
+            stage,
+            silo=self.config.name,
+            run_id=request.text("run_id"),
+            purpose=PURPOSE,
+            requester=request.text("requester"),
+            approver=request.text("approver") or None,
+            snapshot_hmac=snapshot,
+            steps=steps,
+        )
+
+    def _data(self, request: Request, settings: SiloSettings) -> tuple[TrainingData, str]:
+        key = f"{request.text('run_id')}/{settings.model_dump_json()}"
+        if self._loaded is None or self._loaded[0] != key:
+            data = local.load(
+                self.silo,
+                self.catalogue,
+                settings,
+                max_silos_per_person=self._federation.silo_bound,
+                silos=len(self._federation.silos),
+            )
+            self._loaded = (key, data, self._snapshot(data))
+        return self._loaded[1], self._loaded[2]
+
+    def _snapshot(self, data: TrainingData) -> str:
+        key = snapshot_key(self.config.ledger.with_name(f"{self.config.ledger.name}.key"))
+        return snapshot_hmac(key, local.snapshot_parts(data))
+
+
+def _popularity(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, _request: Request, reservation: Reservation
+) -> Released:
+    return local.popularity_sum(data, plan, settings, reservation)
+
+
+def _intervals(
+    data: TrainingData, plan: PrivacyPlan, _settings: SiloSettings, _request: Request, reservation: Reservation
+) -> Released:
+    return local.interval_sum(data, plan, reservation)
+
+
+def _copurchase(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
+) -> Released:
+    return local.copurchase_sum(data, plan, settings, request.array("popularity"), reservation)
+
+
+_MAKERS = {POPULARITY: _popularity, INTERVALS: _intervals, COPURCHASE: _copurchase}
+
+
+@lru_cache(maxsize=64)
+def node_for(silo: Path, federation: Path) -> Node:
+    """The process's node for a silo.toml and the silo's copy of federation.toml."""
+    return Node(SiloConfig.load(silo), FederationConfig.load(federation))
+
+
+def _check_limits(plan: PrivacyPlan, silo: SiloConfig, federation: FederationConfig) -> None:
+    """The silo's own limits, none of which it takes from the coordinator."""
+    refusals = {
+        "target epsilon is above the silo's epsilon_cap": plan.target_epsilon > silo.epsilon_cap,
+        "delta is above the silo's delta": plan.delta > silo.delta,
+        "max_silos_per_person is not the federation's": plan.max_silos_per_person != federation.silo_bound,
+        "registered_customers is not the silo's": plan.registered(silo.name) != silo.registered_customers,
+        "epsilon of its events is above its target": plan.epsilon() > plan.target_epsilon,
+    }
+    for refusal, applies in refusals.items():
+        if applies:
+            raise PlanError(f"silo '{silo.name}' refuses the plan: its {refusal}")

@@ -1,0 +1,53 @@
+"""The run's privacy plan: calibrated once from public numbers, kept in the run folder, sent to every silo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recsys.models import copurchase, popularity, replenishment
+from recsys.privacy.plan import PrivacyPlan, calibrate
+from training.checkpoint import RunFolder
+from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, TrainingConfig
+
+PLAN = "plan.json"
+
+
+def plan_of(
+    folder: RunFolder,
+    config: TrainingConfig,
+    *,
+    registered_customers: Mapping[str, int],
+    max_silos_per_person: int,
+    timestamps: bool,
+) -> PrivacyPlan:
+    """The plan that the run was begun with, or a new one.
+
+    timestamps: whether any silo's interactions have them; without, purchase intervals are left out and their
+    share goes to the other mechanisms. Raises PlanError if the target cannot be met.
+    """
+    if folder.has(PLAN):
+        return PrivacyPlan.from_json((folder.path / PLAN).read_text(encoding="utf-8"))
+    privacy = config.privacy
+    shares = privacy.shares if timestamps else privacy.shares.without(INTERVALS)
+    plan = calibrate(
+        target_epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        max_silos_per_person=max_silos_per_person,
+        registered_customers=registered_customers,
+        shares=shares.as_dict(),
+        clip_norms=clip_norms(config),
+        sampling_rate=config.towers.sampling_rate,
+        steps=config.towers.steps,
+    )
+    folder.write_text(PLAN, plan.to_json())
+    return plan
+
+
+def clip_norms(config: TrainingConfig) -> dict[str, float]:
+    """The bound of one customer's contribution, by mechanism: the models' own, and the configured one for towers."""
+    return {
+        POPULARITY: popularity.CLIP_NORM,
+        COPURCHASE: copurchase.CLIP_NORM,
+        INTERVALS: replenishment.CLIP_NORM,
+        TOWERS: config.towers.clip_norm,
+    }

@@ -1,0 +1,52 @@
+"""One training run from configuration to published bundle: what the command line and the demo call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys.cli import quiet_libraries
+from recsys.errors import ConfigError
+from recsys.privacy.plan import PrivacyPlan
+from recsys.silos.config import FederationConfig
+from training.config import TrainingConfig
+from training.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from flwr.serverapp import Grid
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished run.
+
+    folder: the run's folder; bundle_folder: the bundle in it; plan: what was promised;
+    report: what was spent (by silo and by person), seconds by stage, model version (see `training.settle`)
+    """
+
+    run_id: str
+    folder: Path
+    bundle_folder: Path
+    plan: PrivacyPlan
+    report: Mapping[str, Any]
+
+
+def run_training(
+    config: TrainingConfig, *, progress: Progress = silent, resume: bool = True
+) -> TrainingResult:
+    """Train with all silos in this process (each only reads its own folder), publish and register the bundle.
+
+    resume: continue the latest unfinished run of the same configuration; finished stages are not redone, redone
+    work is charged again. Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError.
+    """
+    quiet_libraries()
+    from training.client_app import app
+    from training.coordinator import coordinate
+    from training.simulate import in_process
+
+    federation = FederationConfig.load(config.federation)
+    settings = {"federation": str(config.federation.absolute())}
+    with in_process(app, nodes=len(federation.silos), run_config=settings, threads=config.threads) as grid:
+        return coordinate(grid, config, progress=progress, resume=resume)

@@ -1,0 +1,59 @@
+"""The stages of noised statistics: ask for sums, add them, make public numbers of them, keep those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.history import Ordering
+from recsys.models import popularity, replenishment
+from training.aggregation import NoisedTotal, total
+from training.config import COPURCHASE, INTERVALS, POPULARITY
+from training.local import pair_scope
+from training.session import Arrays, Session
+
+
+def run_popularity(session: Session) -> NDArray[np.float64]:
+    """Posterior popularity of every item from the silos' noised sums; float64 [n_items], sums to 1."""
+
+    def make() -> Arrays:
+        noised = _total(session, POPULARITY, len(session.catalogue))
+        return {"probabilities": popularity.posterior(noised.values, noised.noise_std)}
+
+    return session.once(POPULARITY, make)["probabilities"]
+
+
+def run_intervals(session: Session) -> Arrays:
+    """The replenishment model's arrays, from the silos with timestamps; empty without a share."""
+    if not session.plan.has(INTERVALS):
+        return {}
+
+    def make() -> Arrays:
+        shape = replenishment.histogram_shape(session.catalogue)
+        timed = session.rounds.with_ordering(Ordering.TIMESTAMP)
+        noised = _total(session, INTERVALS, int(np.prod(shape)), among=timed)
+        return replenishment.fit(noised.values.reshape(shape), noised.noise_std).arrays()
+
+    return session.once(INTERVALS, make)
+
+
+def run_copurchase(session: Session, popularities: NDArray[np.float64]) -> NoisedTotal | None:
+    """The noised co-purchase total over the popular items' pairs; None if the plan has no share for it."""
+    if not session.plan.has(COPURCHASE):
+        return None
+    scope = pair_scope(popularities, session.config.copurchase)
+
+    def make() -> Arrays:
+        noised = _total(session, COPURCHASE, scope.n_pairs, arrays={"popularity": popularities})
+        return {"total": noised.values.astype(np.float32), "noise_std": np.array([noised.noise_std])}
+
+    stored = session.once(COPURCHASE, make)
+    return NoisedTotal(stored["total"].astype(np.float64), float(stored["noise_std"][0]))
+
+
+def _total(session: Session, stage: str, length: int, **options: Any) -> NoisedTotal:
+    replies = session.rounds.sums(f"train.{stage}", length=length, **options)
+    ordered = [replies[silo] for silo in sorted(replies)]
+    return total(ordered, session.plan.release(stage))
