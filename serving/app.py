@@ -23,16 +23,16 @@ from serving.web import pages
 
 DESCRIPTION = (
     "Recommendations inside one silo: this server knows only this silo's own customers, and a model of "
-    "which everything that was shared was noised first. Every error has the form {error: {code, message, what_to_do, "
-    "field?}}; every answer carries an x-request-id header."
+    "which everything that was shared was noised first. Every error has the form "
+    "{error: {code, message, what_to_do, field?}}; every answer carries an x-request-id header."
 )
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The app of one silo: API, page at /, reference at /docs.
 
-    Reads the bundle and the silo's tables before it returns. Raises BundleError, RegistryError, ConfigError or
-    DataContractError, each with what to do.
+    Reads the bundle and the silo's tables before it returns. Raises BundleError, RegistryError, ConfigError
+    or DataContractError, each with what to do.
     """
     state = load_state(settings)
     app = _silo_app(state)

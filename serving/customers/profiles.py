@@ -15,6 +15,10 @@ from recsys.data.dataset import Dataset
 from recsys.data.history import Histories
 
 
+TELLING = 10
+"""Events from which a history says something on a page."""
+
+
 class Consent(IntFlag):
     """What a customer consented to."""
 
@@ -60,11 +64,11 @@ class Profiles:
         self._merged[customer_id] = merge(self.history(customer_id), arrivals)
 
     def sample(self, limit: int) -> list[str]:
-        """Customers for the demo page: spread over the silo, those without consent last."""
-        known = list(self._positions)
-        step = max(1, len(known) // limit)
-        shown = known[::step][:limit]
-        without = (one for one, consent in self._consents.items() if one not in self._positions)
+        """Customers for the demo page: spread over those with some history, two without consent last."""
+        lengths = np.diff(self._base.offsets)
+        known = [one for one, row in self._positions.items() if lengths[row] >= TELLING] or list(self._positions)
+        shown = known[:: max(1, len(known) // limit)][:limit]
+        without = (one for one in self._consents if one not in self._positions)
         return shown + [one for one, _ in zip(without, range(2), strict=False)]
 
     @property

@@ -21,9 +21,16 @@ def in_plain_words(statement: Mapping[str, Any]) -> str:
     epsilon = statement.get("epsilon")
     if not isinstance(epsilon, int | float) or not math.isfinite(epsilon):
         return "This model makes no privacy promise: its statement names no epsilon."
-    certainty = min(1 / (1 + math.exp(-epsilon)), SURE)
+    certainty = 1 / (1 + math.exp(-epsilon))
+    bound = f"at most {certainty:.1%} sure" if certainty < SURE else "practically sure"
     return (
         "Suppose somebody sees everything that the silos ever published for this model, knows everything "
-        "about everyone else, and starts from an even guess whether one person's data was used. They can become at "
-        f"most {certainty:.1%} sure (ε = {epsilon:g})."
+        "about everyone else, and starts from an even guess whether one person's data was used. They can "
+        f"become {bound} (ε = {epsilon:.4g}{_beyond(statement.get('delta'))})."
     )
+
+
+def _beyond(delta: object) -> str:
+    if not isinstance(delta, int | float) or not 0 < delta < 1:
+        return ""
+    return f", apart from a chance of 1 in {round(1 / delta):,}"
