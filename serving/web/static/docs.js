@@ -128,11 +128,18 @@ function section(path, method, operation) {
   const signature = element("p", "signature");
   signature.append(element("span", `method ${method}`, method.toUpperCase()), path);
   made.append(element("h2", "", operation.summary), signature);
-  if (operation.description) made.append(element("p", "description", operation.description.replace(/([^\n])\n(?=[^\n])/g, "$1 ")));
+  if (operation.description) made.append(prose(operation.description));
   if (operation.parameters?.length) made.append(element("h3", "", "Parameters"), table(operation.parameters.map((one) => row(one.name, one.schema, one.required, one.description))));
   const content = Object.values(operation.requestBody?.content ?? {})[0];
   if (content) made.append(...requestParts(content));
   made.append(element("h3", "", "Answers"), ...answers(operation), fold("Try it", tryForm(path, method, operation)));
+  return made;
+}
+
+function prose(text) {
+  const made = element("p", "description");
+  const joined = text.replace(/([^\n])\n(?=[^\n])/g, "$1 ");
+  made.append(...joined.split("`").map((part, index) => (index % 2 ? element("code", "", part) : part)));
   return made;
 }
 

@@ -5,7 +5,7 @@ const SHOWN = 12;
 const NOBODY = "";
 const config = JSON.parse(document.getElementById("config").textContent);
 const $ = (id) => document.getElementById(id);
-const state = { api: null, model: null, customer: NOBODY, before: null, turn: 0 };
+const state = { api: null, model: null, customer: NOBODY, before: null, turn: 0, consent: new Map() };
 const DONE = { view: "You viewed", cart: "You put in the cart", purchase: "You bought", dismiss: "Noted, not interested in" };
 
 function notice(text, isError = false) {
@@ -40,6 +40,7 @@ async function fillCustomers() {
   $("customer-id").hidden = !typed;
   if (typed) return;
   const { customers } = await state.api.customers(60);
+  state.consent = new Map(customers.map((one) => [one.customer_id, one.personalisation]));
   const label = (one) => `${one.customer_id} · ${one.personalisation ? `${one.events} events` : "no consent"}`;
   const options = customers.map((one) => option(one.customer_id, label(one)));
   $("customer").replaceChildren(...options, option(NOBODY, "Somebody new"));
@@ -72,7 +73,7 @@ async function refresh() {
 }
 
 async function loadDue() {
-  if (!state.customer || !$("personalised").checked) return { due: [] };
+  if (!state.customer || !$("personalised").checked || state.consent.get(state.customer) === false) return { due: [] };
   try {
     return await state.api.due(state.customer, 30);
   } catch (error) {
@@ -134,7 +135,7 @@ function showFacts(mine) {
   facts($("facts"), [
     ["Model", mine.model_version],
     ["Statement", mine.privacy_statement_id],
-    ["δ", statement.delta],
+    ["δ", statement.delta?.toExponential()],
     ["Protected unit", statement.unit],
     ["This answer", mine.degraded.length ? mine.degraded.map((one) => one.code).join(", ") : "complete"],
     ["Request", mine.request_id],

@@ -101,8 +101,8 @@ export function popularLine(item, position, shared) {
 
 export function latelyLine(event, now) {
   const made = element("li");
-  made.append(element("p", "line", event.title || event.item_id), element("span", "tag", VERBS[event.event] ?? event.event));
-  if (event.timestamp) made.append(element("p", "sub", whenWords(new Date(event.timestamp), now).text));
+  const when = event.timestamp ? ` · ${whenWords(new Date(event.timestamp), now).text}` : "";
+  made.append(element("p", "line", event.title || event.item_id), element("p", "sub", (VERBS[event.event] ?? event.event) + when));
   return made;
 }
 
