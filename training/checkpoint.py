@@ -55,12 +55,19 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise TrainingError(f"{self.path}: another process is at this run; wait, or use --fresh") from None
+                raise TrainingError(
+                    f"{self.path}: another process is at this run; wait, or use --fresh"
+                ) from None
             yield
 
     def state(self) -> dict[str, Any]:
         """What `run.json` says. Raises TrainingError if it is missing or damaged."""
         return self.read_json(STATE)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the run was begun."""
+        return datetime.fromisoformat(self.state()["created_at"])
 
     def mark(self, **changes: Any) -> None:
         """Change entries of `run.json`."""

@@ -70,11 +70,22 @@ def _answer(message: Message, context: Context, handler: Handler) -> Message:
     except Exception as error:  # noqa: BLE001  an exception's text would reach the coordinator verbatim
         # The silo's own log may name its data; the reply is a code.
         _log.error("silo %s refused or failed: %s: %s", echo.get("silo", "?"), type(error).__name__, error)
-        return Message(encode_reply({**echo, "status": _code(error)}), reply_to=message)
+        return Message(
+            encode_reply({**echo, "status": _code(error), **_left(context, error)}), reply_to=message
+        )
 
 
 def _code(error: Exception) -> Status:
     return next((code for kind, code in _CODES if isinstance(error, kind)), Status.FAILED)
+
+
+def _left(context: Context, error: Exception) -> Fields:
+    """What is left under the silo's cap, where that is why it refused."""
+    if not isinstance(error, BudgetExceededError):
+        return {}
+    ledger = _node(context).ledger()
+    cap = ledger.cap()
+    return {} if cap is None else {"epsilon_left": max(0.0, cap.epsilon - ledger.epsilon(cap.delta))}
 
 
 def _hello(node: Node, request: Request, _context: Context) -> tuple[Fields, None]:
@@ -87,7 +98,7 @@ def _receipts(node: Node, request: Request, _context: Context) -> tuple[Fields, 
     ledger = node.ledger()
     charged = ledger.receipts(run_id=request.text("run_id"))
     lifetime = to_json({"events": [asdict(event) for event in ledger.events()]})
-    return {"receipts": _listed(charged), "events": lifetime}, None
+    return {"receipts": _listed(charged), "events": lifetime, "ledger_head": ledger.head()}, None
 
 
 def _release(node: Node, request: Request, context: Context) -> tuple[Fields, Released]:

@@ -41,6 +41,8 @@ class Shares(_Section):
         total = sum(self.as_dict().values())
         if abs(total - 1) > 1e-9:
             raise ValueError(f"the shares add up to {total:g}; make them add up to 1")
+        if self.copurchase == self.towers == 0:
+            raise ValueError("neither 'copurchase' nor 'towers' has a share; give one of them some")
         return self
 
     def as_dict(self) -> dict[str, float]:
@@ -84,8 +86,11 @@ class TowerModel(_Section):
     """The two-tower model, and how one customer becomes one example: what silos are told of the towers."""
 
     embedding_dim: Annotated[int, Field(ge=2, le=512)] = 32
-    negatives: Annotated[int, Field(ge=1)] = 256
+    feature_scale: NonNegative = 0.5
+    init_scale: Positive = 0.1
+    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     max_targets: Annotated[int, Field(ge=1)] = 5
+    negatives: Annotated[int, Field(ge=1)] = 256
 
 
 class TowerSettings(TowerModel):
@@ -98,10 +103,14 @@ class TowerSettings(TowerModel):
 
 
 class SequenceSettings(_Section):
-    """What of a customer's history the model reads: the same in training and in serving."""
+    """What of a customer's history the model reads: the same in training and in serving.
+
+    ordered: False reads histories as sets; the coordinator sees to it where a silo's data have no order.
+    """
 
     max_items: Annotated[int, Field(ge=1, le=1000)] = 50
     decay: Fraction = 0.9
+    ordered: bool = True
 
 
 class FusionSettings(_Section):
@@ -115,6 +124,7 @@ class BlendSettings(_Section):
     """How serving blends a customer's own repeat purchases with what the model says."""
 
     weight: NonNegative = 2.0
+    cap: Annotated[float, Field(le=50, allow_inf_nan=False)] = 3.0
     own_decay: Fraction = 0.9
 
 
@@ -154,11 +164,13 @@ class TrainingConfig(_Section):
     fusion: FusionSettings = FusionSettings()
     blend: BlendSettings = BlendSettings()
 
-    def silo_settings(self) -> SiloSettings:
-        """The part that travels to the silos."""
-        towers = self.towers.model_dump(include=set(TowerModel.model_fields))
-        shared = {name: getattr(self, name) for name in SiloSettings.model_fields if name != "towers"}
-        return SiloSettings(**shared, towers=TowerModel(**towers))
+    def silo_settings(self, *, ordered: bool) -> SiloSettings:
+        """The part that travels to the silos; `ordered` says whether all of their data have an order."""
+        towers = TowerModel(**self.towers.model_dump(include=set(TowerModel.model_fields)))
+        unordered = SequenceSettings(max_items=self.sequences.max_items, decay=1.0, ordered=False)
+        sequences = self.sequences if ordered else unordered
+        shared = {name: getattr(self, name) for name in SiloSettings.model_fields}
+        return SiloSettings(**shared | {"towers": towers, "sequences": sequences})
 
     def identity(self) -> str:
         """A hash of all that shapes the result: two runs with the same one may continue each other."""

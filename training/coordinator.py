@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
+from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
 from training.checkpoint import FINISHED, RunFolder, open_run
 from training.config import TrainingConfig
@@ -15,15 +16,15 @@ from training.plan import plan_of
 from training.progress import Progress
 from training.publish import publish_run
 from training.run import TrainingResult
-from training.settle import REPORT, settle
+from training.settle import STATEMENT, settle
 from training.session import Session
 from training.strategy import Rounds, Rules
-from training.tracking import record_run
+from training.tracking import CANDIDATE, record_run
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
 
-DATA_KINDS = ("simulated", "research", "production")
+REPORT = "report.json"
 
 
 def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume: bool) -> TrainingResult:
@@ -36,29 +37,31 @@ def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume
     with folder.locked():
         session = _begin(grid, config, federation, declared, catalogue, folder, progress)
         models = train_models(session)
-        report = settle(session, kind)
-        bundle = publish_run(session, models, report)
-        report |= {"model_version": bundle.version, "data_kind": kind}
-        report |= {"registered": record_run(session, report)}
-        report["seconds"] = session.seconds
+        report = settle(session, kind) | {"data_kind": kind.value, "attempts": session.attempt}
+        bundle = publish_run(session, models, folder.read_json(STATEMENT))
+        report |= {"model_version": bundle.version, "seconds": session.seconds}
+        release = record_run(session, report, models.curves)
+        report["model"] = {"name": release.name, "version": release.version, "alias": CANDIDATE}
         folder.write_json(REPORT, report)
         folder.mark(status=FINISHED)
     return TrainingResult(folder.run_id, folder.path, folder.bundle, session.plan, report)
 
 
-def data_kind(config: TrainingConfig, federation: FederationConfig) -> str:
+def data_kind(config: TrainingConfig, federation: FederationConfig) -> DataKind:
     """What the data are: configured, declared by the world, or (the strictest) production.
 
     Raises ConfigError for an unknown kind, or for research data without the flag that puts it outside the claim.
     """
     kind = str(config.data_kind or federation.world.get("data_kind", "production"))
-    if kind not in DATA_KINDS:
-        raise ConfigError(f"{config.federation}: data_kind {kind!r} is unknown; use one of {', '.join(DATA_KINDS)}")
+    if kind not in [known.value for known in DataKind]:
+        raise ConfigError(
+            f"{config.federation}: data_kind {kind!r} is unknown; use one of {', '.join(DataKind)}"
+        )
     if kind == "research" and not config.research_data:
         raise ConfigError(
             f"{config.federation}: research data is outside the privacy claim; say so with --research-data"
         )
-    return kind
+    return DataKind(kind)
 
 
 def _begin(
@@ -79,13 +82,13 @@ def _begin(
         folder,
         config,
         registered_customers={silo.name: silo.registered_customers for silo in declared},
-        max_silos_per_person=federation.silo_bound,
+        max_silos_per_person=federation.max_silos_per_person,
         timestamps=bool(rounds.with_ordering(Ordering.TIMESTAMP)),
     )
-    settings = config.silo_settings().model_dump_json()
-    rounds.announce(plan=plan.to_json(), fingerprint=plan.fingerprint(), settings=settings)
+    settings = config.silo_settings(ordered=not rounds.with_ordering(Ordering.NONE))
+    rounds.announce(plan=plan.to_json(), fingerprint=plan.fingerprint(), settings=settings.model_dump_json())
     progress("plan", 1, 1)
-    return Session(config, catalogue, plan, folder, rounds, progress)
+    return Session(config, settings, catalogue, plan, folder, rounds, progress)
 
 
 def _rules(config: TrainingConfig, silos: int) -> Rules:
@@ -115,5 +118,5 @@ def _identity(
         "config": config.identity(),
         "catalogue": catalogue.hash,
         "silos": {silo.name: silo.registered_customers for silo in declared},
-        "max_silos_per_person": federation.silo_bound,
+        "max_silos_per_person": federation.max_silos_per_person,
     }

@@ -46,9 +46,16 @@ _TABLE = (
     Declared("plan", Leaves.PUBLIC, "fingerprint of the privacy plan, which is made from public constants"),
     Declared("registered_customers", Leaves.PUBLIC, "a constant of silo.toml, not a count of the data"),
     Declared("ordering", Leaves.PUBLIC, "which columns the interactions have; no customer changes it"),
-    Declared("epsilon_left", Leaves.PUBLIC, "the silo's cap less what its ledger holds; functions of past plans"),
+    Declared(
+        "epsilon_left", Leaves.PUBLIC, "the silo's cap less what its ledger holds; functions of past plans"
+    ),
     Declared("events", Leaves.PUBLIC, "all events in the silo's ledger; functions of past plans"),
-    Declared("receipts", Leaves.SEALED, "ledger rows of this run: functions of the plan, times, chained digests"),
+    Declared(
+        "receipts", Leaves.SEALED, "ledger rows of this run: functions of the plan, times, chained digests"
+    ),
+    Declared(
+        "ledger_head", Leaves.SEALED, "the last link of the ledger's chain, so that a cut tail is seen later"
+    ),
     Declared("noised_sum", Leaves.NOISED, "a clipped sum with the plan's noise, charged before it was drawn"),
     Declared("num_examples", Leaves.REFUSED, "the number of customers is private under add-or-remove"),
     Declared("batch_size", Leaves.REFUSED, "the size of a Poisson batch is private"),
@@ -79,6 +86,10 @@ def check_egress(names: Iterable[str], allowed: frozenset[Leaves]) -> None:
     for name in names:
         declared = EGRESS.get(name)
         if declared is None:
-            raise PlanError(f"field '{name}' is not declared to leave a silo; declare it in training/egress.py")
+            raise PlanError(
+                f"field '{name}' is not declared to leave a silo; declare it in training/egress.py"
+            )
         if declared.leaves not in allowed:
-            raise PlanError(f"field '{name}' may not leave like this: it is {declared.leaves} ({declared.why})")
+            raise PlanError(
+                f"field '{name}' may not leave like this: it is {declared.leaves} ({declared.why})"
+            )

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from recsys.data.consent import consented_for_training
 from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
-from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import PlanError
 from recsys.features.items import ItemFeatures, item_features
@@ -64,21 +63,26 @@ def load(
         utc_offset_seconds=silo.utc_offset_seconds,
         max_events_per_customer=settings.max_events_per_customer,
     )
-    sequences = encode(dataset.histories, sequence_config(settings.sequences, silo.ordering))
+    sequences = encode(dataset.histories, sequence_config(settings.sequences))
     return TrainingData(dataset, item_features(catalogue), sequences)
 
 
-def sequence_config(settings: SequenceSettings, ordering: Ordering) -> SequenceConfig:
-    """How histories become sequences; data without order is read as a set."""
-    ordered = ordering is not Ordering.NONE
-    return SequenceConfig(settings.max_items, settings.decay if ordered else 1.0, needs_order=ordered)
+def sequence_config(settings: SequenceSettings) -> SequenceConfig:
+    """How histories become sequences, in training and in serving."""
+    return SequenceConfig(settings.max_items, settings.decay, needs_order=settings.ordered)
 
 
 def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
     """The data that the stages read, for the keyed digest in the ledger."""
     yield "\n".join(data.dataset.customer_ids).encode()
     histories = data.dataset.histories
-    for column in (histories.offsets, histories.items, histories.times, histories.events, histories.quantities):
+    for column in (
+        histories.offsets,
+        histories.items,
+        histories.times,
+        histories.events,
+        histories.quantities,
+    ):
         yield column.tobytes()
 
 

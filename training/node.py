@@ -15,10 +15,10 @@ from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from training import local
-from training.config import TOWERS, SiloSettings
+from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings
 from training.local import TrainingData
 from training.messages import Request
-from training.spend import Released, reopen, reserve, spending
+from training.spend import Released, Reservation, reopen, reserve, spending
 
 PURPOSE = "training a shared recommendation model"
 
@@ -136,7 +136,7 @@ class Node:
                 self.silo,
                 self.catalogue,
                 settings,
-                max_silos_per_person=self._federation.silo_bound,
+                max_silos_per_person=self._federation.max_silos_per_person,
                 silos=len(self._federation.silos),
             )
             self._loaded = (key, data, self._snapshot(data))
@@ -154,7 +154,11 @@ def _popularity(
 
 
 def _intervals(
-    data: TrainingData, plan: PrivacyPlan, _settings: SiloSettings, _request: Request, reservation: Reservation
+    data: TrainingData,
+    plan: PrivacyPlan,
+    _settings: SiloSettings,
+    _request: Request,
+    reservation: Reservation,
 ) -> Released:
     return local.interval_sum(data, plan, reservation)
 
@@ -179,7 +183,8 @@ def _check_limits(plan: PrivacyPlan, silo: SiloConfig, federation: FederationCon
     refusals = {
         "target epsilon is above the silo's epsilon_cap": plan.target_epsilon > silo.epsilon_cap,
         "delta is above the silo's delta": plan.delta > silo.delta,
-        "max_silos_per_person is not the federation's": plan.max_silos_per_person != federation.silo_bound,
+        "max_silos_per_person is not the federation's": plan.max_silos_per_person
+        != federation.max_silos_per_person,
         "registered_customers is not the silo's": plan.registered(silo.name) != silo.registered_customers,
         "epsilon of its events is above its target": plan.epsilon() > plan.target_epsilon,
     }

@@ -21,7 +21,9 @@ def main(grid: Grid, context: Context) -> None:
     """Train with the nodes of the grid; `federation` (and `config`, `output`) come from the run's configuration."""
     settings = context.run_config
     if not settings.get("federation"):
-        raise ConfigError("the run has no 'federation' setting; give the path of federation.toml with --run-config")
+        raise ConfigError(
+            "the run has no 'federation' setting; give the path of federation.toml with --run-config"
+        )
     options = {"federation": Path(str(settings["federation"])), "output": _path(settings.get("output"))}
     config = load_config(_path(settings.get("config")), (), options)
     resume = bool(settings.get("resume", True))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.data.vocab import Catalogue
 from recsys.privacy.plan import PrivacyPlan
 from training.checkpoint import RunFolder
-from training.config import TrainingConfig
+from training.config import SiloSettings, TrainingConfig
 from training.progress import Progress
 from training.strategy import Rounds
 
@@ -22,15 +22,21 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Session:
-    """Configuration, plan, run folder and rounds of one attempt; `seconds` collects the time of each stage."""
+    """Configuration, plan, run folder and rounds of an attempt; `settings` is what silos are told, `seconds` collects the time of each stage."""
 
     config: TrainingConfig
+    settings: SiloSettings
     catalogue: Catalogue
     plan: PrivacyPlan
     folder: RunFolder
     rounds: Rounds
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def attempt(self) -> int:
+        """How many times this run was begun or resumed."""
+        return int(self.folder.state()["attempts"])
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

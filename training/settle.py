@@ -7,31 +7,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from recsys.privacy import accountant
+from recsys.privacy.budget import statement
 from recsys.privacy.ledger import Ledger, Receipt
 from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
+from recsys.privacy.statement import DataKind, PrivacyStatement
 from training.messages import RECEIPTS, Reply
 from training.session import Session
 
-REPORT = "report.json"
+STATEMENT, SPENT = "statement.json", "spent.json"
 
 Events = list[PrivacyEvent]
 
 
-def settle(session: Session) -> dict[str, Any]:
+def settle(session: Session, kind: DataKind) -> dict[str, Any]:
     """What the run and the ledgers' lifetimes cost, by silo and for the worst-off person, from events alone.
 
     A silo that no longer answers counts with the most that it can have been charged: the whole plan once for
-    each attempt at the run.
+    each attempt at the run. Made once per run: `spent.json`, and the privacy statement beside it.
     """
     with session.stage("receipts"):
-        replies = session.rounds.ask_all(RECEIPTS)
-        mirror = Ledger(session.folder.ledger)
-        charged = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()}
-        unconfirmed = sorted(set(session.rounds.silos) - set(replies))
-        most = list(session.plan.events()) * session.attempt
-        run = charged | dict.fromkeys(unconfirmed, most)
-        lifetime = {silo: _lifetime(reply) for silo, reply in replies.items()} | dict.fromkeys(unconfirmed, most)
-        return _epsilons(session.plan, run, lifetime) | {"unconfirmed_silos": unconfirmed}
+        if not session.folder.has(SPENT):
+            spent, stated = _collect(session, kind)
+            session.folder.write_json(STATEMENT, stated.to_dict())
+            session.folder.write_json(SPENT, spent)
+        return session.folder.read_json(SPENT)
+
+
+def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyStatement]:
+    plan, replies = session.plan, session.rounds.ask_all(RECEIPTS)
+    mirror = Ledger(session.folder.ledger)
+    unconfirmed = sorted(set(session.rounds.silos) - set(replies))
+    most = dict.fromkeys(unconfirmed, list(plan.events()) * session.attempt)
+    run = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()} | most
+    lifetime = {silo: _lifetime(reply) for silo, reply in replies.items()} | most
+    heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
+    spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
+    return spent, statement(plan, lifetime, data_kind=kind, heads=heads)
 
 
 def mirror_receipts(mirror: Ledger, reply: Reply) -> Events:
@@ -51,19 +62,18 @@ def _epsilons(plan: PrivacyPlan, run: Mapping[str, Events], lifetime: Mapping[st
     return {
         "target_epsilon": plan.target_epsilon,
         "delta": plan.delta,
-        "unit": plan.unit,
-        "relation": plan.relation,
         "max_silos_per_person": plan.max_silos_per_person,
         "plan_fingerprint": plan.fingerprint(),
         "person_epsilon": person,
         "within_target": person <= plan.target_epsilon,
         "person_epsilon_lifetime": accountant.person_epsilon(lifetime, plan.max_silos_per_person, plan.delta),
-        "silos": {
-            silo: {
-                "epsilon": accountant.epsilon(run[silo], plan.delta),
-                "epsilon_lifetime": accountant.epsilon(lifetime[silo], plan.delta),
-                "reservations": len(run[silo]),
-            }
-            for silo in sorted(run)
-        },
+        "silos": {silo: _account(plan, run[silo], lifetime[silo]) for silo in sorted(run)},
+    }
+
+
+def _account(plan: PrivacyPlan, run: Events, lifetime: Events) -> dict[str, float]:
+    return {
+        "epsilon": accountant.epsilon(run, plan.delta),
+        "epsilon_lifetime": accountant.epsilon(lifetime, plan.delta),
+        "reservations": len(run),
     }

@@ -43,7 +43,7 @@ def run_copurchase(session: Session, popularities: NDArray[np.float64]) -> Noise
     """The noised co-purchase total over the popular items' pairs; None if the plan has no share for it."""
     if not session.plan.has(COPURCHASE):
         return None
-    scope = pair_scope(popularities, session.config.copurchase)
+    scope = pair_scope(popularities, session.settings.copurchase)
 
     def make() -> Arrays:
         noised = _total(session, COPURCHASE, scope.n_pairs, arrays={"popularity": popularities})

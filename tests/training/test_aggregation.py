@@ -46,7 +46,12 @@ def test_nothing_and_unlike_shapes_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [np.zeros(3, np.float64), np.zeros(2, np.float32), np.float32([0, np.nan, 1]), np.float32([0, np.inf, 1])],
+    [
+        np.zeros(3, np.float64),
+        np.zeros(2, np.float32),
+        np.float32([0, np.nan, 1]),
+        np.float32([0, np.inf, 1]),
+    ],
 )
 def test_malformed_sums_are_seen(values: np.ndarray) -> None:
     assert not well_formed(values, 3)

@@ -41,7 +41,9 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         run.read_json("y.json")
 
 
-def test_a_write_that_dies_half_way_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_dies_half_way_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = open_run(tmp_path, {}, resume=True)
     run.write_json("plan.json", {"version": 1})
 
@@ -63,4 +65,6 @@ def test_runs_are_found_by_prefix_and_as_latest(tmp_path: Path) -> None:
         find_run(tmp_path, "latest")
     run.mark(status=FINISHED)
     assert find_run(tmp_path, "latest") == run
-    assert open_run(tmp_path, {"half-made": "is skipped"}, resume=True) != RunFolder(tmp_path / "zz-half-made")
+    assert open_run(tmp_path, {"half-made": "is skipped"}, resume=True) != RunFolder(
+        tmp_path / "zz-half-made"
+    )

@@ -63,8 +63,12 @@ def test_silos_are_told_no_number_that_the_plan_has() -> None:
 
 
 @given(st.floats(0.01, 0.5), st.floats(0.0, 0.4))
-def test_leaving_a_mechanism_out_keeps_the_proportions_of_the_rest(popularity: float, intervals: float) -> None:
-    shares = Shares(popularity=popularity, copurchase=0, intervals=intervals, towers=1 - popularity - intervals)
+def test_leaving_a_mechanism_out_keeps_the_proportions_of_the_rest(
+    popularity: float, intervals: float
+) -> None:
+    shares = Shares(
+        popularity=popularity, copurchase=0, intervals=intervals, towers=1 - popularity - intervals
+    )
     rest = shares.without("intervals").as_dict()
     assert sum(rest.values()) == pytest.approx(1)
     assert "intervals" not in rest

@@ -53,7 +53,9 @@ def test_requests_carry_known_fields_only() -> None:
         decode_request(sent(records))
 
 
-@pytest.mark.parametrize("name", ["mean_basket", *(n for n, d in EGRESS.items() if d.leaves is Leaves.REFUSED)])
+@pytest.mark.parametrize(
+    "name", ["mean_basket", *(n for n, d in EGRESS.items() if d.leaves is Leaves.REFUSED)]
+)
 def test_undeclared_and_refused_fields_never_leave(name: str) -> None:
     with pytest.raises(PlanError, match=name):
         encode_reply({name: 1.0})

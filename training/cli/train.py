@@ -105,7 +105,9 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         lines.append("Warning: work that was redone was charged again, so more was spent than planned.")
     if report["unconfirmed_silos"]:
         names = ", ".join(report["unconfirmed_silos"])
-        lines.append(f"Warning: {names} did not send receipts; counted with the most they can have been charged.")
+        lines.append(
+            f"Warning: {names} did not send receipts; counted with the most they can have been charged."
+        )
     return lines
 
 

@@ -1,0 +1,107 @@
+"""From trained parts to a bundle: blocks side by side, one user tower, one index, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.bundle.contents import Bundle, Parts, assemble
+from recsys.bundle.manifest import BlendSpec, SequenceSpec
+from recsys.bundle.store import read_bundle, write_bundle
+from training.config import FusionSettings
+from training.local import sequence_config
+from training.session import Arrays, Session
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one model gives every item: score(customer, j) = (sum of w_i history_table_i) . vectors_j.
+
+    vectors, history_table: float [n_items, d]
+    """
+
+    name: str
+    vectors: NDArray[Any]
+    history_table: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Models:
+    """All that training made, from noised and charged numbers alone.
+
+    popularity: float64 [n_items], sums to 1; neighbours, lifts: [n_items, m] (see `recsys.bundle.contents.Parts`);
+    curves: public numbers by round
+    """
+
+    popularity: NDArray[np.float64]
+    blocks: tuple[Block, ...]
+    neighbours: NDArray[np.int32]
+    lifts: NDArray[np.float32]
+    intervals: Arrays
+    curves: Mapping[str, Sequence[float]]
+
+
+def columns(blocks: tuple[Block, ...]) -> dict[str, tuple[int, int]]:
+    """Which columns of the vectors each block takes."""
+    ends = np.cumsum([block.vectors.shape[1] for block in blocks]).tolist()
+    return {block.name: (end - block.vectors.shape[1], end) for block, end in zip(blocks, ends, strict=True)}
+
+
+def fuse(
+    blocks: tuple[Block, ...], weights: FusionSettings
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Late fusion with fixed public weights: the blocks' scores add up, each times its weight.
+
+    Returns vectors and history table, float32 [n_items, sum of the blocks' widths] each.
+    """
+    vectors = [getattr(weights, block.name) * block.vectors for block in blocks]
+    tables = [block.history_table for block in blocks]
+    return np.hstack(vectors).astype(np.float32), np.hstack(tables).astype(np.float32)
+
+
+def publish_run(session: Session, models: Models, statement: Mapping[str, Any]) -> Bundle:
+    """Fuse, export, index and write the run's bundle; one that an earlier attempt wrote whole is kept.
+
+    Raises BundleError if the folder holds something else.
+    """
+    with session.stage("bundle"):
+        folder = session.folder.bundle
+        if not folder.exists():
+            write_bundle(folder, _assembled(session, _parts(session, models, statement), models))
+        return read_bundle(folder)
+
+
+def _parts(session: Session, models: Models, statement: Mapping[str, Any]) -> Parts:
+    from recsys.towers.export import check_parity, export_user_tower
+
+    vectors, history_table = fuse(models.blocks, session.config.fusion)
+    tower = export_user_tower(history_table)
+    check_parity(tower, history_table)
+    return Parts(
+        catalogue=session.catalogue,
+        vectors=vectors,
+        history_table=history_table,
+        log_popularity=np.log(models.popularity).astype(np.float32),
+        user_tower=tower,
+        neighbours=models.neighbours,
+        lifts=models.lifts,
+        intervals=models.intervals,
+        statement=statement,
+    )
+
+
+def _assembled(session: Session, parts: Parts, models: Models) -> Bundle:
+    blend = session.config.blend
+    bundle = assemble(
+        parts,
+        sequence=SequenceSpec.of(sequence_config(session.settings.sequences)),
+        blend=BlendSpec(weight=blend.weight, cap=blend.cap, own_decay=blend.own_decay),
+        blocks=columns(models.blocks),
+        created_at=session.folder.created_at,
+    )
+    short = {name: parts.statement[name] for name in ("id", "stamp", "epsilon", "run_epsilon", "delta")}
+    return bundle.with_manifest(privacy_statement=short)
