@@ -51,8 +51,6 @@ class Chain:
             with self.writing() as connection:
                 if _schema_version(connection) == 0:
                     _make_tables(connection)
-        with self.reading():
-            pass
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

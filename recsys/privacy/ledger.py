@@ -35,6 +35,12 @@ class Ledger:
         """The SQLite file."""
         return self._chain.path
 
+    def owner(self) -> str | None:
+        """The silo whose charges this ledger holds; None if there are none yet."""
+        with self._chain.reading() as connection:
+            found = connection.execute("SELECT silo FROM rows WHERE kind = 'reserve' LIMIT 1").fetchone()
+        return None if found is None else str(found["silo"])
+
     def set_cap(self, epsilon: float, delta: float, *, requester: str = "silo configuration") -> None:
         """Record the silo's cap; the last one recorded holds. The same cap again adds no row."""
         cap = Cap(checks.positive("epsilon cap", epsilon), checks.delta_value(delta))
@@ -56,8 +62,9 @@ class Ledger:
         charge or if the ledger is damaged. A reservation that is never committed stays spent.
         """
         self._refuse_if_damaged()
+        if self.owner() not in (None, charge.silo):
+            raise LedgerError(f"{self.path}: is '{self.owner()}'s ledger; give silo '{charge.silo}' its own")
         with self._chain.writing() as connection:
-            self._refuse_other_silo(connection, charge.silo)
             cap = read_cap(connection)
             if cap is None:
                 raise LedgerError(f"{self.path}: no cap is set; the silo's owner sets one with set_cap")
@@ -188,11 +195,6 @@ class Ledger:
             if not verified.ok:
                 raise LedgerError(f"{self.path}: {verified.problem}; restore it before spending more")
             self._checked = True
-
-    def _refuse_other_silo(self, connection: sqlite3.Connection, silo: str) -> None:
-        owner = connection.execute("SELECT silo FROM rows WHERE kind = 'reserve' LIMIT 1").fetchone()
-        if owner is not None and owner["silo"] != silo:
-            raise LedgerError(f"{self.path}: is '{owner['silo']}'s ledger; give silo '{silo}' one of its own")
 
     def _has_receipt(self, connection: sqlite3.Connection, receipt: Receipt) -> bool:
         kept = connection.execute(

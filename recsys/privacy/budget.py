@@ -1,0 +1,160 @@
+"""What was spent and what is left, from the ledgers, silo by silo and for the worst-off person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from recsys.privacy import accountant
+from recsys.privacy.charge import ACCOUNTANT, NOISE_SOURCE
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Cap, Ledger
+from recsys.privacy.plan import PrivacyPlan
+from recsys.privacy.statement import DataKind, MechanismNote, PrivacyStatement
+
+__all__ = ["BudgetReport", "DataKind", "PrivacyStatement", "SiloBudget", "budget_report", "statement"]
+
+Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
+
+
+@dataclass(frozen=True)
+class SiloBudget:
+    """One silo's account at its cap's delta. `left` is the cap minus what was spent; None without a cap.
+
+    releases: reservations, of which `open_releases` were never closed (they are spent all the same)
+    """
+
+    silo: str
+    epsilon: float
+    delta: float
+    cap: float | None
+    left: float | None
+    releases: int
+    open_releases: int
+    rows: int
+    head: str
+    chain_ok: bool
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """All silos' accounts, and at `delta` the epsilon of a person in the worst choice of silos."""
+
+    silos: tuple[SiloBudget, ...]
+    max_silos_per_person: int
+    delta: float
+    person_epsilon: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "silos": [asdict(silo) for silo in self.silos]}
+
+
+def budget_report(
+    ledgers: Mapping[str, Ledger],
+    *,
+    max_silos_per_person: int | None = None,
+    delta: float = 1e-6,
+    caps: Mapping[str, Cap] | None = None,
+) -> BudgetReport:
+    """The report over the silos' ledgers, by silo name; a mirror stands for the silos it keeps.
+
+    max_silos_per_person: all silos if left out, which is never less. caps: configured caps, for silos whose
+    ledger has none yet.
+
+    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given; no others are counted.
+    """
+    sources = _sources(ledgers)
+    accounts = [_account(silo, sources[silo], delta, (caps or {}).get(silo)) for silo in sorted(sources)]
+    silos = max_silos_per_person or max(1, len(sources))
+    spent = {silo: source.events for silo, source in sources.items()}
+    return BudgetReport(tuple(accounts), silos, delta, accountant.person_epsilon(spent, silos, delta))
+
+
+def statement(
+    plan: PrivacyPlan,
+    spent: Spent,
+    *,
+    data_kind: DataKind,
+    heads: Mapping[str, str] | None = None,
+) -> PrivacyStatement:
+    """The statement of the model that this plan made.
+
+    spent: each silo's ledger, or each silo's events as the coordinator's mirror has them (`Ledger.mirrored`)
+    heads: the ledgers' heads, taken from the ledgers themselves if they are given
+
+    Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
+    counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller.
+    """
+    ledgers = {silo: source for silo, source in spent.items() if isinstance(source, Ledger)}
+    recorded = {
+        silo: source.events() if isinstance(source, Ledger) else tuple(source)
+        for silo, source in spent.items()
+    }
+    by_silo = {silo: recorded.get(silo) or plan.events() for silo in {*recorded, *plan.registered_customers}}
+    return PrivacyStatement(
+        epsilon=accountant.person_epsilon(by_silo, plan.max_silos_per_person, plan.delta),
+        delta=plan.delta,
+        run_epsilon=plan.epsilon(),
+        max_silos_per_person=plan.max_silos_per_person,
+        silo_epsilons={silo: accountant.epsilon(by_silo[silo], plan.delta) for silo in sorted(by_silo)},
+        heads=dict(
+            sorted({**{silo: ledger.head() for silo, ledger in ledgers.items()}, **(heads or {})}.items())
+        ),
+        mechanisms=_notes(plan),
+        data_kind=DataKind(data_kind),
+        plan_fingerprint=plan.fingerprint(),
+        unit=plan.unit,
+        relation=plan.relation,
+        accountant=f"{ACCOUNTANT} {version('dp-accounting')}",
+        noise_source=NOISE_SOURCE,
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a silo's events were read: its own ledger, or the mirror that keeps its receipts."""
+
+    ledger: Ledger
+    events: Sequence[PrivacyEvent]
+
+
+def _sources(ledgers: Mapping[str, Ledger]) -> dict[str, _Source]:
+    kept = {name: ledger.mirrored() for name, ledger in ledgers.items()}
+    mirrored = {
+        silo: _Source(ledgers[name], events) for name, silos in kept.items() for silo, events in silos.items()
+    }
+    # A silo's own ledger is the authority, so it comes last.
+    return mirrored | {n: _Source(ledger, ledger.events()) for n, ledger in ledgers.items() if not kept[n]}
+
+
+def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -> SiloBudget:
+    ledger = source.ledger
+    cap = ledger.cap() or configured
+    at = cap.delta if cap else delta
+    spent = accountant.epsilon(source.events, at)
+    verified = ledger.verify()
+    return SiloBudget(
+        silo=silo,
+        epsilon=spent,
+        delta=at,
+        cap=cap.epsilon if cap else None,
+        left=max(0.0, cap.epsilon - spent) if cap else None,
+        releases=len(source.events),
+        open_releases=len(ledger.open_reservations()),
+        rows=verified.rows,
+        head=verified.head,
+        chain_ok=verified.ok,
+    )
+
+
+def _notes(plan: PrivacyPlan) -> tuple[MechanismNote, ...]:
+    clips = {release.name: release.clip_norm for release in plan.releases}
+    if plan.dpsgd is not None:
+        clips[plan.dpsgd.name] = plan.dpsgd.clip_norm
+    return tuple(
+        MechanismNote(name, clips[name], event.noise_multiplier, event.sampling_rate, event.steps)
+        for name, event in plan.mechanisms().items()
+    )
