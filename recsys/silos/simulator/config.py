@@ -92,26 +92,27 @@ class WorldConfig:
     # The behaviour below is calibrated on dunnhumby "Let's Get Sort-of-Real" (Gini of popularity, repeat
     # share, personal against global recall: experiments/results/world_realism.md) and was frozen before any
     # model was tuned on the world.
-    leader_share: float = 0.35  # of a category's demand that goes to its leading item
-    item_spread: float = 0.4  # sd of log attractiveness of items within a category
+    leader_share: float = 0.34  # of a category's demand that goes to its leading item
+    item_spread: float = 0.3  # sd of log attractiveness of items within a category
     brand_spread: float = 0.2  # sd of log strength of brands
     category_sparsity: float = 0.8  # gamma shape of a person's category tastes: small = few categories
-    style_strength: float = 0.9  # sd of the log taste that a person's style gives to items
-    trips: float = 18.0  # mean trips in the window, before arrivals, departures and the upper bound
+    style_strength: float = 1.0  # sd of the log taste that a person's style gives to items
+    trips: float = 19.0  # mean trips in the window, before arrivals, departures and the upper bound
     trips_shape: float = 0.6  # gamma shape of trips over persons: small = a few very busy shoppers
-    staples: float = 30.0  # staples of a person with the mean number of trips, before duplicates merge
-    staples_elasticity: float = 1.0  # how staples grow with trips
-    routine_shape: float = 0.7  # gamma shape of staples over persons: small = some buy few, some many
-    cycle_stretch: float = 1.0  # factor on the categories' cycles: persons also shop outside these silos
-    top_ups: float = 0.65  # share of trips that are small: few of the due staples are bought
-    top_up_forget: float = 0.9  # chance that a due staple is not bought on a small trip
-    variety: float = 2.2  # mean lines of a trip that are not staples
-    variety_shape: float = 1.5
-    habits_forming: float = 0.15  # share of staples taken up during the window
-    habits_ending: float = 0.1  # share of staples given up during the window
+    staples: float = 42.0  # staples of a person with the mean number of trips, before duplicates merge
+    staples_elasticity: float = 0.4  # how staples grow with trips
+    wallet: float = 1.0  # how cycles shrink as trips grow: rare shoppers meet most needs elsewhere
+    routine_shape: float = 0.6  # gamma shape of staples over persons: small = some buy few, some many
+    cycle_stretch: float = 3.0  # factor on the categories' cycles: persons also shop outside these silos
+    top_ups: float = 0.4  # share of trips that are small: few of the due staples are bought
+    top_up_forget: float = 0.95  # chance that a due staple is not bought on a small trip
+    variety: float = 2.1  # mean lines of a trip that are not staples
+    variety_shape: float = 2.5
+    habits_forming: float = 0.1  # share of staples taken up during the window
+    habits_ending: float = 0.05  # share of staples given up during the window
     forget: float = 0.1  # chance that a due staple is not bought on a trip
     double: float = 0.15  # chance that two units are bought, which then last twice as long
-    use_spread: float = 0.25  # sd of the log time that one unit lasts, purchase by purchase
+    use_spread: float = 0.4  # sd of the log time that one unit lasts, purchase by purchase
     newcomers: float = 0.12  # share of persons who join during the window
     leavers: float = 0.08  # share of persons who stop during the window
     browsing: float = 0.33  # views and abandoned carts per trip

@@ -22,12 +22,14 @@ class Staples:
     """Staples of a silo's members, true and hidden.
 
     member: int64 [s];  item: int64 [s];  cycle: float64 [s], mean days that one unit lasts
+    interval: float64 [s], expected days between purchases: the cycle, two units at times, the wait for a trip
     begins, ends: int64 [s], days between which the habit lives
     """
 
     member: NDArray[np.int64]
     item: NDArray[np.int64]
     cycle: NDArray[np.float64]
+    interval: NDArray[np.float64]
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
 
@@ -58,18 +60,30 @@ def choose_staples(
 ) -> Staples:
     """Make staples of draws (member, item) from taste: consumables, each once, few per category."""
     member, item, alike = _thin(goods, *drawn)
-    household = people.household[members.rows][member]
-    lasting = (
-        config.cycle_stretch
-        * alike
-        * (2 / household) ** HOUSEHOLD_EXPONENT
-        * np.exp(random.normal(0, PERSONAL_SPREAD, len(member)))
-    )
+    lasting = alike * _pace(config, people, members)[member]
+    lasting *= np.exp(random.normal(0, PERSONAL_SPREAD, len(member)))
     begins, ends = np.zeros(len(member), np.int64), np.full(len(member), NEVER)
     some = random.integers(0, config.days, (2, len(member)))
     begins = np.where(random.random(len(member)) < config.habits_forming, some[0], begins)
     ends = np.where(random.random(len(member)) < config.habits_ending, np.maximum(some[1], begins + 1), ends)
-    return Staples(member, item, np.maximum(goods.cycle_days[item] * lasting, 1.0), begins, ends)
+    cycle = np.maximum(goods.cycle_days[item] * lasting, 1.0)
+    interval = cycle * (1 + config.double) + _wait(config, members)[member]
+    return Staples(member, item, cycle, interval, begins, ends)
+
+
+def _wait(config: WorldConfig, members: Members) -> NDArray[np.float64]:
+    """Mean days from running out to the next trip on which the item is not forgotten."""
+    kept = (1 - config.top_ups) * (1 - config.forget) + config.top_ups * (1 - config.top_up_forget)
+    wait: NDArray[np.float64] = config.days / (members.trips * kept)
+    return wait
+
+
+def _pace(config: WorldConfig, people: People, members: Members) -> NDArray[np.float64]:
+    """Factor on the categories' cycles: small households use less, rare shoppers meet most needs elsewhere."""
+    household = (2 / people.household[members.rows]) ** HOUSEHOLD_EXPONENT
+    rare = (config.trips / people.trips[members.rows]) ** config.wallet
+    pace: NDArray[np.float64] = config.cycle_stretch * household * rare
+    return pace
 
 
 def restock(config: WorldConfig, staples: Staples, trips: Trips, random: np.random.Generator) -> Restocking:

@@ -49,6 +49,7 @@ STAPLES_SCHEMA = pa.schema(
         ("customer_id", pa.string()),
         ("item_id", pa.string()),
         ("cycle_days", pa.float64()),
+        ("interval_days", pa.float64()),
         ("begins", pa.date32()),
         ("ends", pa.date32()),
         ("next_purchase", pa.date32()),
@@ -95,7 +96,7 @@ def customers_truth(config: WorldConfig, people: People, shopping: Shopping) -> 
 
 
 def staples_truth(config: WorldConfig, goods: Goods, people: People, shopping: Shopping) -> pa.Table:
-    """Every staple with its true cycle (days per unit), its life, and the first purchase after the window."""
+    """Every staple with its cycle (days per unit), expected interval, life, and next purchase."""
     staples, ids = shopping.staples, customer_ids(config, people, shopping.place, shopping.members)
     return pa.table(
         {
@@ -103,6 +104,7 @@ def staples_truth(config: WorldConfig, goods: Goods, people: People, shopping: S
             "customer_id": pa.array(ids, pa.string()).take(pa.array(staples.member)),
             "item_id": goods.table["item_id"].combine_chunks().take(pa.array(staples.item)),
             "cycle_days": staples.cycle,
+            "interval_days": staples.interval,
             "begins": _dates(config, staples.begins),
             "ends": _dates(config, staples.ends, NEVER),
             "next_purchase": _dates(config, shopping.restocking.next_day, NEVER),
