@@ -67,3 +67,16 @@ def ok_example(model: type[BaseModel], example: dict[str, Any], description: str
         "description": description,
         "content": {"application/json": {"example": example}},
     }
+
+
+COMMON_ERRORS: dict[int | str, dict[str, Any]] = {
+    422: error_example(
+        "invalid_request",
+        "k: Input should be less than or equal to 100, got '500'",
+        "correct this field; see /docs for examples",
+        "k",
+    ),
+    500: error_example(
+        "internal_error", "the server failed to answer", "try again; report the request id if it persists"
+    ),
+}

@@ -83,7 +83,7 @@ function tryForm(path, method, operation) {
     const label = element("label", "", parameter.name);
     const input = element("input");
     input.name = parameter.name;
-    input.value = parameter.example ?? parameter.schema.default ?? "";
+    input.value = parameter.schema.examples?.[0] ?? parameter.schema.default ?? "";
     label.append(input);
     inputs.append(label);
   }

@@ -66,7 +66,7 @@ async function refresh() {
   if (turn !== state.turn) return;
   showGreeting(mine);
   showCards(mine);
-  showDue(due);
+  showDue(due, mine);
   showPopular(everyone, mine);
   showLately(lately);
   showFacts(mine);
@@ -89,7 +89,10 @@ function showGreeting(mine) {
   $("lead").textContent = mine.degraded.length ? mine.degraded.map((one) => one.why).join(" ") : `${repeats} to buy again, ${mine.items.length - repeats} to discover.`;
 }
 
+const isPersonal = (mine) => Boolean(state.customer) && $("personalised").checked && !mine.degraded.some((one) => ["unknown_customer", "no_personalisation_consent"].includes(one.code));
+
 function showCards(mine) {
+  $("for-you").textContent = isPersonal(mine) ? "For you" : "For everyone";
   const old = positions();
   const canAct = Boolean(state.customer);
   fill($("cards"), mine.items.map((item, position) => card(item, position, state.before, canAct)), "Nothing to show: no item of this silo fits.");
@@ -109,18 +112,18 @@ function glide(old) {
   }
 }
 
-function showDue(answer) {
+function showDue(answer, mine) {
   const now = state.api.now();
-  fill($("due"), answer.due.slice(0, 6).map((item) => dueLine(item, now)), state.customer ? "Nothing is due in the next 30 days." : "Known once somebody shops here.");
+  fill($("due"), answer.due.slice(0, 6).map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
 }
 
 function showPopular(everyone, mine) {
-  const own = new Set(mine.items.map((item) => item.item_id));
+  const own = new Set(isPersonal(mine) ? mine.items.map((item) => item.item_id) : []);
   fill($("popular"), everyone.items.slice(0, 6).map((item, position) => popularLine(item, position, own.has(item.item_id))), "Nothing yet.");
 }
 
 function showLately(answer) {
-  $("lately-panel").hidden = !answer;
+  $("lately-panel").hidden = !answer?.events.length;
   if (answer) fill($("lately"), answer.events.map((event) => latelyLine(event, state.api.now())), "No events yet.");
 }
 

@@ -1,0 +1,135 @@
+"""Whatever a client sends, the answer is one JSON error that says what is wrong, and never a stack trace."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.serving.builder import event, item
+
+RECOMMEND, EVENTS = "/v1/recommendations", "/v1/events"
+
+BODIES: list[tuple[str, Any, str | None]] = [
+    (RECOMMEND, {"k": 0}, "k"),
+    (RECOMMEND, {"k": 101}, "k"),
+    (RECOMMEND, {"k": "many"}, "k"),
+    (RECOMMEND, {"k": None}, "k"),
+    (RECOMMEND, {"scene": "moon"}, "scene"),
+    (RECOMMEND, {"customer_id": ""}, "customer_id"),
+    (RECOMMEND, {"customer_id": 7}, "customer_id"),
+    (RECOMMEND, {"customer_id": "x" * 201}, "customer_id"),
+    (RECOMMEND, {"customer_id": "a\nb"}, "customer_id"),
+    (RECOMMEND, {"customer_id": "a", "history": []}, None),
+    (RECOMMEND, {"customer": "a"}, "customer"),
+    (RECOMMEND, {"exclude": "item-001"}, "exclude"),
+    (RECOMMEND, {"exclude": [item(1)] * 1001}, "exclude"),
+    (RECOMMEND, {"context_items": [item(1)] * 101}, "context_items"),
+    (RECOMMEND, {"history": [{"item_id": item(1)}] * 1001}, "history"),
+    (RECOMMEND, {"history": [{}]}, "history.0.item_id"),
+    (RECOMMEND, {"history": [{"item_id": item(1), "order_no": -1}]}, "history.0.order_no"),
+    (RECOMMEND, {"history": [{"item_id": item(1), "order_no": 2**60}]}, "history.0.order_no"),
+    (RECOMMEND, {"history": [{"item_id": item(1), "quantity": -1}]}, "history.0.quantity"),
+    (RECOMMEND, {"history": [{"item_id": item(1), "timestamp": "2026-01-01"}]}, "history.0.timestamp"),
+    (RECOMMEND, {"history": [{"item_id": item(1), "order_no": 1}, {"item_id": item(1)}]}, None),
+    (RECOMMEND, {"personalized": "perhaps"}, "personalized"),
+    (RECOMMEND, [], None),
+    (RECOMMEND, None, None),
+    (EVENTS, {}, "events"),
+    (EVENTS, [], None),
+    (EVENTS, {"events": []}, "events"),
+    (EVENTS, {"events": [event("e")] * 501}, "events"),
+    (EVENTS, {"events": "all"}, "events"),
+    (EVENTS, event(""), "events.0.event_id"),
+    (EVENTS, event(" e"), "events.0.event_id"),
+    (EVENTS, event("e", event="teleport"), "events.0.event"),
+    (EVENTS, event("e", quantity=-1), "events.0.quantity"),
+    (EVENTS, event("e", quantity=1e12), "events.0.quantity"),
+    (EVENTS, event("e", price=-0.01), "events.0.price"),
+    (EVENTS, event("e", timestamp="2026-01-01T10:00:00"), "events.0.timestamp"),
+    (EVENTS, event("e", timestamp=1767225600), "events.0.timestamp"),
+    (EVENTS, event("e", timestamp="soon"), "events.0.timestamp"),
+    (EVENTS, event("e", timestamp="0001-01-01T00:00:00+14:00"), "events.0.timestamp"),
+    (EVENTS, event("e", timestamp="9999-12-31T23:59:59-14:00"), "events.0.timestamp"),
+    (EVENTS, event("e", colour="red"), "events.0.colour"),
+    (EVENTS, {"events": [event("a"), event("b", quantity="x")]}, "events.1.quantity"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "field"), BODIES)
+def test_a_body_that_breaks_the_contract(client: TestClient, path: str, body: Any, field: str | None) -> None:
+    response = client.post(path, json=body)
+    assert response.status_code == 422, response.text
+    error = response.json()["error"]
+    assert error["code"] == "invalid_request"
+    assert error["what_to_do"]
+    if field is not None:
+        assert error["field"] == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"k": NaN}',
+        b'{"k": 1e999}',
+        b'{"k": ' + b"9" * 5000 + b"}",
+        b'{"customer_id": "\\ud800"}',
+        b'{"exclude": ["\\ud800"]}',
+        b'{"\\ud800": 1}',
+        b"[" * 100_000,
+        b'"text"',
+    ],
+)
+def test_a_body_that_is_hardly_json(client: TestClient, body: bytes) -> None:
+    response = client.post(RECOMMEND, content=body, headers={"content-type": "application/json"})
+    assert response.status_code in {400, 422}
+    assert set(response.json()["error"]) >= {"code", "message", "what_to_do"}
+
+
+def test_the_value_that_is_wrong_is_named_and_cut(client: TestClient) -> None:
+    message = client.post(RECOMMEND, json={"customer_id": "x" * 10_000}).json()["error"]["message"]
+    assert "'xxxx" in message
+    assert len(message) < 400
+
+
+def test_several_problems_are_counted(client: TestClient) -> None:
+    message = client.post(RECOMMEND, json={"k": 0, "scene": "moon"}).json()["error"]["message"]
+    assert "1 more" in message
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("GET", RECOMMEND, 405, "method_not_allowed"),
+        ("DELETE", EVENTS, 405, "method_not_allowed"),
+        ("PURGE", EVENTS, 405, "method_not_allowed"),
+        ("GET", "/v1/items/none/similar", 404, "unknown_item"),
+        ("GET", "/v1/items/item-001/similar?k=0", 422, "invalid_request"),
+        ("GET", "/v1/items/item-001/similar?k=x", 422, "invalid_request"),
+        ("GET", "/v1/customers/nobody/replenishment", 404, "unknown_customer"),
+        ("GET", "/v1/customers/c-taste/replenishment?lead_days=-1", 422, "invalid_request"),
+        ("GET", "/v1/customers/c-taste/replenishment?horizon_days=nan", 422, "invalid_request"),
+        ("GET", "/v1/demo/customers?limit=0", 422, "invalid_request"),
+        ("GET", "/v1/demo/customers/nobody/events", 404, "unknown_customer"),
+        ("GET", "/static/../settings.py", 404, "not_found"),
+    ],
+)
+def test_a_path_or_parameter_that_is_wrong(
+    client: TestClient, method: str, path: str, status: int, code: str
+) -> None:
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code
+    assert response.headers["x-request-id"]
+
+
+def test_text_that_is_not_declared_as_json_is_refused(client: TestClient) -> None:
+    response = client.post(EVENTS, content=b"{}", headers={"content-type": "text/plain"})
+    assert response.status_code == 422
+
+
+def test_a_strange_request_id_is_replaced(client: TestClient) -> None:
+    assert client.get("/health/live", headers={"x-request-id": "a b<c>"}).headers["x-request-id"] != "a b<c>"
