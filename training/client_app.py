@@ -117,18 +117,24 @@ def _listed(charged: list[Receipt] | tuple[Receipt, ...]) -> str:
 def _node(context: Context) -> Node:
     """This process's silo: by path in a deployment, by position where silos share a process.
 
+    A deployed node takes both paths from its own settings: the coordinator does not choose what it reads.
     Raises ConfigError saying which settings a node needs.
     """
-    settings = {**context.run_config, **context.node_config}
-    if "federation" not in settings:
-        raise ConfigError("the node has no 'federation' setting; give the path of its federation.toml")
-    federation = Path(str(settings["federation"])).absolute()
-    if "silo-config" in settings:
-        return node_for(Path(str(settings["silo-config"])).absolute(), federation)
-    if "partition-id" in settings:
+    own, shared = context.node_config, context.run_config
+    if own.get("silo-config") and own.get("federation"):
+        return node_for(_absolute(own["silo-config"]), _absolute(own["federation"]))
+    if "partition-id" in own and shared.get("federation"):
+        federation = _absolute(shared["federation"])
         paths = FederationConfig.load(federation).silos
-        return node_for(paths[int(settings["partition-id"])].absolute(), federation)
-    raise ConfigError("the node has no 'silo-config' setting; give the path of its silo.toml")
+        return node_for(paths[int(own["partition-id"])].absolute(), federation)
+    raise ConfigError(
+        "the node lacks the paths of its silo.toml and of its copy of federation.toml; start it with "
+        '--node-config \'silo-config="..." federation="..."\''
+    )
+
+
+def _absolute(path: object) -> Path:
+    return Path(str(path)).absolute()
 
 
 def _open_block(context: Context) -> Block | None:

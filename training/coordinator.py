@@ -16,8 +16,8 @@ from training.plan import plan_of
 from training.progress import Progress
 from training.publish import publish_run
 from training.run import TrainingResult
-from training.settle import STATEMENT, settle
 from training.session import Session
+from training.settle import STATEMENT, settle
 from training.strategy import Rounds, Rules
 from training.tracking import CANDIDATE, record_run
 
@@ -50,7 +50,7 @@ def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume
 def data_kind(config: TrainingConfig, federation: FederationConfig) -> DataKind:
     """What the data are: configured, declared by the world, or (the strictest) production.
 
-    Raises ConfigError for an unknown kind, or for research data without the flag that puts it outside the claim.
+    Raises ConfigError for an unknown kind, or for research data without the flag that says what they are.
     """
     kind = str(config.data_kind or federation.world.get("data_kind", "production"))
     if kind not in [known.value for known in DataKind]:
@@ -92,7 +92,7 @@ def _begin(
 
 
 def _rules(config: TrainingConfig, silos: int) -> Rules:
-    quorum = silos if config.quorum is None else config.quorum
+    quorum = -(-2 * silos // 3) if config.quorum is None else config.quorum
     if quorum > silos:
         raise ConfigError(f"key 'quorum', value {quorum}: there are {silos} silos; lower it")
     return Rules(quorum, config.deadline_seconds)

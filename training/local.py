@@ -1,8 +1,8 @@
 """What a silo does for each stage: its own data in, one noised and charged sum out. No Flower inside.
 
 Guarantee: unit one customer, relation add or remove one. Every function below adds up contributions that are
-bounded per customer by the plan's clip norm, and hands the sum to a `Reservation`, which adds the noise after the
-charge is durable in the silo's ledger. Nothing else about the data is returned. Only customers who
+bounded per customer by the plan's clip norm, and hands the sum to a `Reservation`, which lets noise be added
+once the charge is durable in the silo's ledger. Nothing else about the data is returned. Only customers who
 consented to training are read, each in at most `max_silos_per_person` silos.
 """
 

@@ -1,4 +1,4 @@
-"""A silo's side of a run, without Flower: checks a request against its own limits, then spends and releases."""
+"""A silo's side of a run, without Flower: checks requests against its own limits, spends, releases."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
-
 from recsys.data.vocab import Catalogue
 from recsys.errors import PlanError, TrainingError
 from recsys.privacy.ledger import Charge, Ledger, Receipt, planned_charge
 from recsys.privacy.plan import PrivacyPlan
+from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from training import local

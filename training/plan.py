@@ -44,7 +44,7 @@ def plan_of(
 
 
 def clip_norms(config: TrainingConfig) -> dict[str, float]:
-    """The bound of one customer's contribution, by mechanism: the models' own, and the configured one for towers."""
+    """The L2 bound of one customer's contribution, by mechanism; only that of the towers is a setting."""
     return {
         POPULARITY: popularity.CLIP_NORM,
         COPURCHASE: copurchase.CLIP_NORM,

@@ -1,4 +1,4 @@
-"""From trained parts to a bundle: blocks side by side, one user tower, one index, written whole or not at all."""
+"""From trained parts to a bundle: blocks side by side, one user tower, one index, written whole."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Block:
 class Models:
     """All that training made, from noised and charged numbers alone.
 
-    popularity: float64 [n_items], sums to 1; neighbours, lifts: [n_items, m] (see `recsys.bundle.contents.Parts`);
-    curves: public numbers by round
+    popularity: float64 [n_items], sums to 1; neighbours, lifts: [n_items, m], as in
+    `recsys.bundle.contents.Parts`; curves: public numbers by round
     """
 
     popularity: NDArray[np.float64]

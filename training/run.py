@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys.cli import quiet_libraries
-from recsys.errors import ConfigError
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig
 from training.config import TrainingConfig
 from training.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from flwr.serverapp import Grid
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,9 @@ def run_training(
 ) -> TrainingResult:
     """Train with all silos in this process (each only reads its own folder), publish and register the bundle.
 
-    resume: continue the latest unfinished run of the same configuration; finished stages are not redone, redone
-    work is charged again. Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError.
+    resume: continue the latest unfinished run of the same configuration; finished stages are not redone, what
+    is redone is charged again.
+    Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError, BundleError, RegistryError.
     """
     quiet_libraries()
     from training.client_app import app

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Train with the nodes of the grid; `federation` (and `config`, `output`) come from the run's configuration."""
+    """Train with the nodes of the grid; the run's configuration names `federation`, `config` and `output`."""
     settings = context.run_config
     if not settings.get("federation"):
         raise ConfigError(

@@ -22,7 +22,10 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Session:
-    """Configuration, plan, run folder and rounds of an attempt; `settings` is what silos are told, `seconds` collects the time of each stage."""
+    """Configuration, plan, run folder and rounds of one attempt.
+
+    settings: what silos are told; seconds: the time of each stage so far
+    """
 
     config: TrainingConfig
     settings: SiloSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,14 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from recsys.errors import PlanError, QuorumError, ThousandFacesError, TrainingError
+from recsys.errors import BudgetExceededError, PlanError, QuorumError, ThousandFacesError, TrainingError
 from training.aggregation import well_formed
 from training.egress import Status
 from training.messages import HELLO, Reply, Request, Scalar, decode_reply, encode_request
 
 _log = logging.getLogger(__name__)
 
-WHAT_TO_DO = {
+WHAT_TO_DO: dict[str, str] = {
     Status.PLAN_REFUSED: "the silo's epsilon_cap, delta or registered_customers does not allow this plan",
     Status.BUDGET_EXCEEDED: "its privacy budget is used up (see 'thousandfaces budget' in the silo)",
     Status.LEDGER_UNAVAILABLE: "its privacy ledger cannot be written",
@@ -40,10 +41,11 @@ class Rounds:
     """The coordinator's side of the message exchange; it holds no data and draws no noise."""
 
     def __init__(self, grid: Grid, rules: Rules, header: Mapping[str, Scalar]) -> None:
-        """header: public fields that travel in every request."""
+        """header: public fields that travel in every request. `missed` counts rounds missed, by silo."""
         self._grid, self._rules, self._header = grid, rules, dict(header)
         self._nodes: dict[int, str] = {}
         self._greetings: dict[str, Reply] = {}
+        self.missed: Counter[str] = Counter()
 
     @property
     def silos(self) -> list[str]:
@@ -88,9 +90,12 @@ class Rounds:
         ledger. Raises QuorumError, or PlanError where the silos refuse to spend.
         """
         nodes = {node: name for node, name in self._nodes.items() if among is None or name in among}
-        replies = self._ask(stage, Request({**self._header, **fields, "round": number}, arrays or {}), nodes)
-        good = {name: reply.noised_sum for name, reply in replies.items() if _usable(reply, length)}
+        asked = {**self._header, **fields, "stage": stage, "round": number}
+        request = Request(asked, arrays or {})
+        replies = self._ask(stage, request, nodes)
+        good = {name: reply.noised_sum for name, reply in replies.items() if _usable(reply, request, length)}
         self._check_quorum(stage, number, replies, set(good), min(self._rules.quorum, len(nodes)))
+        self.missed.update(set(nodes.values()) - set(good))
         return {name: values for name, values in good.items() if values is not None}
 
     def ask_all(self, stage: str) -> dict[str, Reply]:
@@ -115,15 +120,13 @@ class Rounds:
     ) -> None:
         if len(good) >= quorum:
             return
-        codes = {name: replies[name].status for name in sorted(set(replies) - good)}
-        told = (
-            "; ".join(f"{name}: {_advice(code)}" for name, code in codes.items()) or "no other silo answered"
-        )
+        left_out = {name: replies[name] for name in sorted(set(replies) - good)}
+        told = "; ".join(f"{name}: {_advice(reply)}" for name, reply in left_out.items())
         message = (
             f"stage '{stage.partition('.')[2]}', round {number}: {len(good)} silos answered well within "
-            f"{self._rules.deadline_seconds:g} s, the quorum is {quorum}; {told}"
+            f"{self._rules.deadline_seconds:g} s, the quorum is {quorum}; {told or 'no other silo answered'}"
         )
-        raise _error_for(set(codes.values()))(message)
+        raise _error_for({reply.status for reply in left_out.values()})(message)
 
 
 def _read(answer: Message) -> Reply:
@@ -134,16 +137,20 @@ def _read(answer: Message) -> Reply:
         return Reply({"status": Status.FAILED})
 
 
-def _usable(reply: Reply, length: int) -> bool:
-    return (
-        reply.status == Status.OK and reply.noised_sum is not None and well_formed(reply.noised_sum, length)
-    )
+def _usable(reply: Reply, request: Request, length: int) -> bool:
+    echoed = all(reply.fields.get(name) == request.fields[name] for name in ("stage", "round"))
+    sound = reply.noised_sum is not None and well_formed(reply.noised_sum, length)
+    return reply.status == Status.OK and echoed and sound
 
 
-def _advice(code: str) -> str:
-    return f"{code} ({WHAT_TO_DO.get(code, 'its answer was late, malformed or not of this federation')})"
+def _advice(reply: Reply) -> str:
+    advice = WHAT_TO_DO.get(reply.status, "its answer was malformed")
+    left = f", epsilon left {reply.fields['epsilon_left']:.4g}" if "epsilon_left" in reply.fields else ""
+    return f"{reply.status} ({advice}{left})"
 
 
 def _error_for(codes: set[str]) -> type[ThousandFacesError]:
+    if codes == {Status.BUDGET_EXCEEDED}:
+        return BudgetExceededError
     refused = {Status.PLAN_REFUSED, Status.BUDGET_EXCEEDED, Status.LEDGER_UNAVAILABLE}
     return PlanError if codes and codes <= refused else QuorumError

@@ -57,7 +57,7 @@ def test_identity_follows_what_shapes_the_result_only() -> None:
 
 
 def test_silos_are_told_no_number_that_the_plan_has() -> None:
-    told = TrainingConfig().silo_settings().model_dump()
+    told = TrainingConfig().silo_settings(ordered=True).model_dump()
     assert not {"steps", "sampling_rate", "clip_norm", "learning_rate"} & set(told["towers"])
     assert "privacy" not in told
 
@@ -73,3 +73,8 @@ def test_leaving_a_mechanism_out_keeps_the_proportions_of_the_rest(
     assert sum(rest.values()) == pytest.approx(1)
     assert "intervals" not in rest
     assert rest["towers"] / rest["popularity"] == pytest.approx(shares.towers / popularity)
+
+
+def test_data_without_order_are_read_as_sets_everywhere() -> None:
+    told = TrainingConfig().silo_settings(ordered=False).sequences
+    assert (told.ordered, told.decay) == (False, 1.0)

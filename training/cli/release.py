@@ -39,8 +39,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 def publish(run: str, name: str, alias: str, output: Path, tracking_uri: str | None, as_json: bool) -> None:
     """Register a finished run's bundle as a new version of a model.
 
-    RUN is a run id, the beginning of one, or 'latest'. Training does this by itself in its own registry; use this
-    command for another registry, name or alias. The same bundle again keeps the version that it has.
+    RUN is a run id, the beginning of one, or 'latest'. Training does this by itself in its own registry; use
+    this command for another registry, name or alias. The same bundle again keeps the version that it has.
     """
     quiet_libraries()
     from recsys.bundle.registry_mlflow import MlflowRegistry

@@ -57,8 +57,8 @@ def train(
     """Train a federated, differentially private model and register it as 'candidate'.
 
     Every silo computes on its own data and releases noised sums only; each release is charged in the silo's
-    privacy ledger before its noise is drawn. An interrupted run continues where it stopped when the same command
-    is given again; work that is redone is charged again.
+    privacy ledger before its noise is drawn. An interrupted run continues where it stopped when the same
+    command is given again; work that is redone is charged again.
 
     Example: thousandfaces train --federation world/federation.toml --set privacy.epsilon=2
     """
@@ -82,19 +82,19 @@ def as_record(result: TrainingResult) -> dict[str, Any]:
 
 def summary(result: TrainingResult) -> str:
     """The run in plain words: what it cost whom, where the bundle is, what to do next."""
-    report = result.report
+    report, model = result.report, result.report["model"]
     lines = [
         f"Run {result.run_id} finished in {sum(report['seconds'].values()):.0f} s.",
         "",
-        f"Privacy: epsilon {report['person_epsilon']:.3f} (promised at most {report['target_epsilon']:g}) at delta "
-        f"{report['delta']:g}, for a person in up to {report['max_silos_per_person']} silos, add or remove one.",
+        f"Privacy: epsilon {report['person_epsilon']:.3f} (promised at most {report['target_epsilon']:g}) "
+        f"at delta {report['delta']:g}, for one person in up to {report['max_silos_per_person']} silos.",
         *_warnings(report),
         "",
         *_table(report["silos"]),
         "",
         f"Bundle:  {result.bundle_folder} (version {report['model_version']})",
-        f"Model:   {report['model']['name']} version {report['model']['version']}, alias '{report['model']['alias']}'",
-        f"Next:    thousandfaces promote {report['model']['name']} --alias champion",
+        f"Model:   {model['name']} version {model['version']}, alias '{model['alias']}'",
+        f"Next:    thousandfaces promote {model['name']} --output {result.folder.parent.parent}",
     ]
     return "\n".join(lines)
 
