@@ -65,29 +65,31 @@ def profiles(
     users: float32 [n, d]; own_decay: per basket, in (0, 1], or None to leave own scores out.
     """
     own = repeat_scores(_ordered(h), own_decay or 1.0)
-    bought, removed = h.purchases(), removed_items(h)
-    for c in range(len(h)):
+    bought, removed = h.events == PURCHASE, removing(h)
+    for c, rows in enumerate(map(slice, h.offsets[:-1].tolist(), h.offsets[1:].tolist())):
         own_items, own_scores = own.of(c)
+        items = h.items[rows]
         yield Profile(
             sequences.ids[c],
             sequences.weights[c],
             users[c],
             own_items if own_decay else own_items[:0],
             own_scores if own_decay else own_scores[:0],
-            _items_of(bought, c),
-            _items_of(removed, c),
+            items[bought[rows]],
+            items[removed[rows]] if removed is not None else items[:0],
         )
 
 
-def removed_items(h: Histories) -> Histories:
-    """The returns and dismissals that are the latest event of their customer and item."""
-    removing = (h.events == REMOVING[0]) | (h.events == REMOVING[1])
-    if removing.any():
-        order, starts = group_pairs(h.rows, h.items)
-        latest = np.zeros(len(order), bool)
-        latest[order[np.append(starts[1:], len(order)) - 1]] = True
-        removing &= latest
-    return h.where(removing)
+def removing(h: Histories) -> NDArray[np.bool_] | None:
+    """Which events are a return or a dismissal and the latest of their customer and item; None if none is."""
+    away: NDArray[np.bool_] = (h.events == REMOVING[0]) | (h.events == REMOVING[1])
+    if not away.any():
+        return None
+    order, starts = group_pairs(h.rows, h.items)
+    latest = np.zeros(len(order), bool)
+    latest[order[np.append(starts[1:], len(order)) - 1]] = True
+    away &= latest
+    return away
 
 
 def blocked(query: Query, profile: Profile) -> NDArray[np.int64]:
@@ -170,10 +172,6 @@ def _ordered(h: Histories) -> Histories:
     if h.ordering is not Ordering.NONE:
         return h
     return replace(h, times=np.zeros_like(h.times), ordering=Ordering.ORDER_NUMBER)
-
-
-def _items_of(h: Histories, customer: int) -> NDArray[np.int32]:
-    return h.items[h.offsets[customer] : h.offsets[customer + 1]]
 
 
 def times_bought(h: Histories) -> Counter[int]:

@@ -14,7 +14,6 @@ from recsys.features.sequences import Sequences
 from recsys.recommend import encoder
 from recsys.recommend.encoder import EncoderError
 from recsys.recommend.pipeline import Recommender
-from recsys.recommend.stages import removed_items
 from recsys.recommend.types import Components, Degraded, Kind, Query, ReasonKind, Scene, no_history
 from tests.recsys.bundle_builder import build_bundle, group_of, make_bundle, make_histories, make_history
 
@@ -50,7 +49,7 @@ def test_every_answer_keeps_the_promises(history, k, exclude, context, mask, per
     ranking = RECOMMENDER.recommend(query)
     shown = ranking.item_indices
     bought = {item for item, _, event in history if event is EventType.PURCHASE} if personalised else set()
-    gone = set(removed_items(query.history).items.tolist()) if personalised else set()
+    gone = sent_away(query.history) if personalised else set()
     possible = set(range(N)) - exclude - set(context) - gone - (bought if new_only else set())
     if allowed is not None:
         possible &= set(np.flatnonzero(allowed).tolist())
@@ -61,6 +60,12 @@ def test_every_answer_keeps_the_promises(history, k, exclude, context, mask, per
     assert {one.item for one in ranking.items if one.kind is Kind.REPEAT} == set(shown) & bought
     scores = [one.score for one in ranking.items]
     assert scores == sorted(scores, reverse=True)
+
+
+def sent_away(history: Histories) -> set[int]:
+    """Items whose latest event is a return or a dismissal."""
+    latest = dict(zip(history.items.tolist(), history.events.tolist(), strict=True))
+    return {i for i, code in latest.items() if code in (EventType.RETURN.code, EventType.DISMISS.code)}
 
 
 @settings(max_examples=60, deadline=None)

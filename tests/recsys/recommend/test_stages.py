@@ -33,8 +33,8 @@ def test_removed_are_the_items_whose_latest_event_sends_them_away():
         (3, 5, EventType.DISMISS),
         (4, 1),
     )
-    assert sorted(stages.removed_items(history).items.tolist()) == [1, 3]
-    assert len(stages.removed_items(make_history((4, 1))).items) == 0
+    assert sorted(history.items[stages.removing(history)].tolist()) == [1, 3]
+    assert stages.removing(make_history((4, 1))) is None
 
 
 def test_blocked_are_excluded_context_and_removed_items_and_the_bought_on_demand():
