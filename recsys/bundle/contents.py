@@ -21,7 +21,7 @@ from recsys.bundle.formats import (
     read_catalogue,
     read_json,
 )
-from recsys.bundle.index import ItemIndex, build_index
+from recsys.bundle.index import ItemIndex, build_index, with_popularity
 from recsys.bundle.manifest import BlendSpec, Manifest, Metrics, SequenceSpec
 from recsys.data.vocab import Catalogue
 from recsys.errors import BundleError
@@ -178,6 +178,8 @@ def _check_bundle(bundle: Bundle) -> None:
     expected = (len(catalogue), bundle.vectors.shape[1] + 1)
     if size != expected:
         raise BundleError(f"{INDEX}: holds {size[0]} x {size[1]} values, expected {expected}; {REMEDY}")
+    if not np.array_equal(bundle.index.rows(), with_popularity(bundle.vectors, bundle.log_popularity)):
+        raise BundleError(f"{INDEX}: is not over the published vectors of {VECTORS}; {REMEDY}")
 
 
 def _check_array(

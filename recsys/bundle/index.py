@@ -44,6 +44,10 @@ class ItemIndex:
         items: NDArray[np.int64] = found[0]
         return items[items >= 0] if allowed is not None else items
 
+    def rows(self) -> NDArray[np.float32]:
+        """The rows as the index holds them; float32 [n_items, columns]."""
+        return np.asarray(self.faiss_index.reconstruct_n(0, len(self)), np.float32)
+
     def to_bytes(self) -> bytes:
         """FAISS's own file format."""
         return bytes(faiss.serialize_index(self.faiss_index).tobytes())

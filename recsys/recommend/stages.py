@@ -96,7 +96,7 @@ def blocked(query: Query, profile: Profile) -> NDArray[np.int64]:
     """What must not appear: the excluded, removed, context items; the bought too if only new are wanted."""
     parts = [list(query.exclude), list(query.context_items), profile.removed]
     if query.new_only:
-        parts.append(profile.bought)
+        parts.append(np.unique(profile.bought))
     return np.concatenate([np.asarray(part, np.int64) for part in parts])
 
 

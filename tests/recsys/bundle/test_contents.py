@@ -78,6 +78,9 @@ def test_parts_read_from_files_are_checked_against_each_other():
     short = build_index(bundle.vectors[:-1], bundle.log_popularity[:-1]).to_bytes()
     with pytest.raises(BundleError, match=r"index\.faiss: holds 59 x 15"):
         parse({**files, "index.faiss": short}, bundle.manifest)
+    foreign = build_bundle(seed=1).index.to_bytes()
+    with pytest.raises(BundleError, match=r"index\.faiss: is not over the published vectors"):
+        parse({**files, "index.faiss": foreign}, bundle.manifest)
     other = serialise(replace(bundle, catalogue=make_catalogue(61)), bundle.index)
     with pytest.raises(BundleError, match=r"catalogue\.parquet: not the catalogue that the manifest names"):
         parse({**files, "catalogue.parquet": other["catalogue.parquet"]}, bundle.manifest)
