@@ -82,7 +82,7 @@ def _cast(source: Source, column: Column, values: pa.ChunkedArray, timezone: str
 def _numbers_and_texts(
     source: Source, column: Column, values: pa.ChunkedArray, remedy: str
 ) -> pa.ChunkedArray:
-    if pt.is_floating(values.type) and column.nullable:
+    if pt.is_floating(values.type) and column.nullable and column.default is None:
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     if pt.is_string(values.type):
         values = pc.utf8_trim_whitespace(values)

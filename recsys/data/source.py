@@ -28,9 +28,17 @@ class Source:
         """The error for a 0-based row (or a whole column, or file), quoting the raw value."""
         value = None
         if row is not None and column in self.data.column_names:
-            value = str(self.data[column][row].as_py())
+            value = quote(self.data[column][row])
         number = None if row is None else row + 1
         return DataContractError(Location(self.file, number, column, value), problem, remedy)
+
+
+def quote(value: pa.Scalar) -> str:
+    """A value as text, also where Python has no such value (a time beyond the year 9999)."""
+    try:
+        return str(value.as_py())
+    except (OverflowError, ValueError):
+        return str(value.cast(pa.int64()).as_py())
 
 
 def named(table: pa.Table, file: str) -> pa.Table:

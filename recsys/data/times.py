@@ -13,7 +13,7 @@ from recsys.data.source import Source, first_failing
 NAIVE = pa.timestamp("us")
 UTC = pa.timestamp("us", tz="UTC")
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
-WITH_ZONE = r"\d(Z|z|[+-]\d{2}(:?\d{2})?)$"
+WITH_ZONE = r":\d\d[\d.]*(Z|z|[+-]\d{2}(:?\d{2})?)$"
 WRITE_ISO = "write ISO 8601 (2024-05-31T14:05:00 or 2024-05-31T14:05:00+02:00) or Unix seconds"
 
 

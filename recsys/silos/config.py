@@ -33,9 +33,9 @@ class SiloConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     name: str = Field(pattern=NAME_PATTERN)
-    registered_customers: int = Field(ge=1)
-    epsilon_cap: float = Field(gt=0, allow_inf_nan=False)
-    delta: float = Field(gt=0, lt=1)
+    registered_customers: int = Field(ge=1, strict=True)
+    epsilon_cap: float = Field(gt=0, strict=True, allow_inf_nan=False)
+    delta: float = Field(gt=0, lt=1, strict=True)
     folder: FilePath = Path()
     timezone: str = "UTC"
     ordering: Ordering | None = None
@@ -90,7 +90,7 @@ class FederationConfig(BaseModel):
 
     catalogue: FilePath
     silos: tuple[FilePath, ...] = Field(min_length=1)
-    max_silos_per_person: int = Field(ge=1)
+    max_silos_per_person: int = Field(ge=1, strict=True)
     world: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

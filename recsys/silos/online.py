@@ -15,6 +15,7 @@ from recsys.errors import OrderingError
 from recsys.silos.base import Silo
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.events import Event
+from recsys.silos.files import newer
 
 __all__ = ["Event", "MergedSilo", "OnlineEventStore", "with_online"]
 
@@ -43,13 +44,14 @@ class MergedSilo:
 
     def read(self, table: Table, since: datetime | None = None) -> pa.Table:
         """A base table, and for interactions the online rows after it (see `with_online`)."""
-        rows = self.base.read(table, since)
+        # all base rows, so that an event is known by its id even where the two disagree about its time
+        rows = self.base.read(table)
         if table is not Table.INTERACTIONS:
             return rows
         online = self._listed(self.store.read(since))
         known = pc.is_in(online["event_id"], value_set=rows["event_id"].combine_chunks())
         merged = pa.concat_tables([rows, online.filter(pc.invert(known))])
-        return named(merged, f"{source_of(rows).file} + {self.store.path}")
+        return named(newer(merged, since), f"{source_of(rows).file} + {self.store.path}")
 
     def _listed(self, online: pa.Table) -> pa.Table:
         for table, column in ((Table.ITEMS, "item_id"), (Table.CUSTOMERS, "customer_id")):

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from recsys.data.contracts import Table
+from recsys.data.history import Ordering
+from recsys.errors import OrderingError
+from recsys.silos.base import Silo
+from recsys.silos.check import check_silo, read_checked
+from recsys.silos.files import FileSilo
+from recsys.silos.online import Event, OnlineEventStore, with_online
+
+WriteSilo = Callable[..., Path]
+TIME = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[OnlineEventStore]:
+    store = OnlineEventStore(tmp_path / "online.sqlite")
+    yield store
+    store.close()
+
+
+def event(event_id: str, customer: str = "c2", item: str = "milk") -> Event:
+    return Event(event_id, customer, item, "purchase", 1.0, TIME)
+
+
+def test_online_rows_follow_the_silos_own_once(silo: FileSilo, store: OnlineEventStore) -> None:
+    store.append([event("new"), event("e2")])
+    merged = with_online(silo, store)
+    assert isinstance(merged, Silo)
+    assert merged.name == "north"
+    assert merged.ordering is Ordering.TIMESTAMP
+    assert merged.utc_offset_seconds == silo.utc_offset_seconds
+    rows = merged.read(Table.INTERACTIONS)
+    assert rows["event_id"].to_pylist() == ["e1", "e2", "e3", "new"]
+    assert rows["customer_id"].to_pylist()[1] == "c2"
+    assert merged.read(Table.ITEMS).num_rows == 2
+    assert merged.read(Table.INTERACTIONS, TIME)["event_id"].to_pylist() == ["new"]
+    assert check_silo(merged).rows["interactions"] == 4
+
+
+def test_online_rows_about_what_is_gone_do_not_stop_training(silo: FileSilo, store: OnlineEventStore) -> None:
+    store.append([event("a", customer="gone"), event("b", item="gone"), event("c")])
+    rows = read_checked(with_online(silo, store)).interactions
+    assert rows["event_id"].to_pylist() == ["e1", "e2", "e3", "c"]
+
+
+def test_a_silo_without_times_cannot_be_merged(
+    write_silo: WriteSilo, store: OnlineEventStore, now: datetime
+) -> None:
+    folder = write_silo("csv", {"interactions": {"timestamp": None, "order_no": [1, 2, 3]}})
+    with pytest.raises(OrderingError, match="silo 'north' is ordered by 'order_number'"):
+        with_online(FileSilo("north", folder, now=now), store)
