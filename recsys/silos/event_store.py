@@ -34,6 +34,7 @@ create table if not exists events (
 create index if not exists events_of_customer on events (customer_id, timestamp, seq);
 """
 COLUMNS = "event_id, customer_id, item_id, event, quantity, timestamp, store_id, price"
+INSERT = f"insert into events ({COLUMNS}) values (?,?,?,?,?,?,?,?) on conflict do nothing"  # noqa: S608
 
 
 class OnlineEventStore:
@@ -123,8 +124,7 @@ class OnlineEventStore:
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> tuple[int, int]:
         accepted = 0
         for row in rows:
-            statement = f"insert into events ({COLUMNS}) values (?,?,?,?,?,?,?,?) on conflict do nothing"  # noqa: S608
-            inserted = connection.execute(statement, row).rowcount
+            inserted = connection.execute(INSERT, row).rowcount
             if not inserted:
                 self._require_same(connection, row)
             accepted += inserted
