@@ -1,4 +1,4 @@
-"""Three statistics that say how personal and how repetitive a shop's purchases are. Arrays in, floats out."""
+"""How concentrated, repetitive, personal and regular a shop's purchases are. Arrays in, floats out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 MIN_BASKETS = 5
 LIST_LENGTH = 10
+MIN_GAPS = 5
+HABIT_BASKETS = 20
 
 
 @dataclass(frozen=True)
@@ -114,3 +116,30 @@ def personal_recall(split: LastBasket) -> float:
     rank = np.arange(len(order)) - np.searchsorted(owner, owner)
     top = pair[order][rank < LIST_LENGTH]
     return mean_recall(split, np.isin(split.target.customer * items + split.target.item, top))
+
+
+def gap_variation(purchases: Purchases) -> float:
+    """Median coefficient of variation of the days between purchases of one item by one customer.
+
+    Over pairs with MIN_GAPS gaps or more; 1 is memoryless, 0 clockwork.
+    """
+    order = np.argsort(purchases.pairs, kind="stable")
+    pair, day = purchases.pairs[order], purchases.day[order]
+    again = np.diff(pair) == 0
+    gap = np.diff(day)[again].astype(np.float64)
+    row = np.unique(pair[1:][again], return_inverse=True)[1]
+    count = np.bincount(row)
+    mean = np.bincount(row, gap) / count
+    square = np.bincount(row, (gap - mean[row]) ** 2)
+    enough = count >= MIN_GAPS
+    return float(np.median(np.sqrt(square[enough] / (count[enough] - 1)) / mean[enough]))
+
+
+def weekday_habit(purchases: Purchases) -> float:
+    """Mean share of a customer's baskets on the busiest weekday, with HABIT_BASKETS or more."""
+    first = purchases.first_of_basket
+    customer, weekday = purchases.customer[first], purchases.day[first] % 7
+    table = np.zeros((int(customer.max()) + 1, 7))
+    np.add.at(table, (customer, weekday), 1)
+    table = table[table.sum(axis=1) >= HABIT_BASKETS]
+    return float((table.max(axis=1) / table.sum(axis=1)).mean())

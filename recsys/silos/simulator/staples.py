@@ -79,7 +79,7 @@ def _wait(config: WorldConfig, members: Members) -> NDArray[np.float64]:
 
 
 def _pace(config: WorldConfig, people: People, members: Members) -> NDArray[np.float64]:
-    """Factor on the categories' cycles: small households use less, rare shoppers meet most needs elsewhere."""
+    """Factor on the categories' cycles: small households use less, rare shoppers also buy elsewhere."""
     household = (2 / people.household[members.rows]) ** HOUSEHOLD_EXPONENT
     rare = (config.trips / people.trips[members.rows]) ** config.wallet
     pace: NDArray[np.float64] = config.cycle_stretch * household * rare
