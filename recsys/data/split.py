@@ -1,4 +1,4 @@
-"""Train and target histories for evaluation: next basket, or everything after one cut-off."""
+"""Train and target histories for evaluation: the last basket, or the first one after a cut-off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.errors import ConfigError, OrderingError
 
-FIRST = np.iinfo(np.int64).min
+FIRST, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +41,20 @@ def last_basket_split(histories: Histories, *, min_baskets: int = 3) -> Split:
 
 
 def temporal_split(histories: Histories, cutoff: int) -> Split:
-    """One cut-off for everybody: train is before `cutoff` (as in `Histories.times`), targets from it on.
+    """One cut-off for everybody: train is before `cutoff` (as in `Histories.times`), the target from it on.
 
-    Evaluated are customers with purchases on both sides. OrderingError for data without order.
+    The target is a customer's first basket of purchases from the cut-off on. Evaluated are customers with
+    purchases on both sides. OrderingError for data without order.
     """
     if histories.ordering is Ordering.NONE:
         raise OrderingError("data without an order cannot be split in time; use data with timestamps")
     before = histories.times < cutoff
-    bought = _purchases(histories)
-    customers = np.flatnonzero(_any(histories, bought & before) & _any(histories, bought & ~before))
-    return _split(histories, before, bought & ~before, customers.astype(np.int64))
+    bought, baskets, rows = _purchases(histories), histories.baskets(), histories.rows
+    later = bought & ~before
+    customers = np.flatnonzero(_any(histories, bought & before) & _any(histories, later))
+    first = np.full(len(histories), LAST)
+    np.minimum.at(first, rows[later], baskets[later])
+    return _split(histories, before, later & (baskets == first[rows]), customers.astype(np.int64))
 
 
 def validation_split(split: Split) -> Split:

@@ -71,7 +71,7 @@ def test_validation_comes_from_train_alone() -> None:
 
 
 def test_temporal_split_has_one_cut_off() -> None:
-    rows = [(1, 1, BUY), (2, 2, BUY), (2, 3, BUY), (3, 3, VIEW)]
+    rows = [(1, 1, BUY), (3, 2, VIEW), (2, 3, BUY), (2, 3, BUY), (4, 5, BUY)]
     split = temporal_split(
         histories(rows, [(1, 1, BUY)], [(1, 2, BUY)], [(7, 1, VIEW), (1, 2, BUY)]), cutoff=2
     )

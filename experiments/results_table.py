@@ -1,0 +1,50 @@
+"""Results tables in Markdown, made by the command that measured them: command, commit and date stand in each."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from experiments.comparison import HEADLINE, Entry
+
+COLUMNS = [name for name, _, _ in HEADLINE]
+
+
+def write_results(path: Path, title: str, command: str, facts: Sequence[str], table: Sequence[str]) -> None:
+    """Write a results file: title, what made it, facts (one line each), the table's lines."""
+    made = f"Made by `{command}` at commit {commit()} on {datetime.now(UTC):%Y-%m-%d}."
+    lines = [f"# {title}", "", made, "", *(f"- {fact}" for fact in facts), "", *table, ""]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def commit() -> str:
+    """The short hash of the commit that runs, with `+` for uncommitted changes; 'unknown' outside a checkout."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude", "*"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def comparison_table(by_seed: Mapping[int, Mapping[str, Entry]]) -> list[str]:
+    """A row per method: the median over seeds of every figure, and all seeds where there are several."""
+    methods = list(next(iter(by_seed.values())))
+    lines = [f"| method | {' | '.join(COLUMNS)} |", f"|---|{'--:|' * len(COLUMNS)}"]
+    for method in methods:
+        cells = [_cell([entries[method].values[name] for entries in by_seed.values()]) for name in COLUMNS]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(values: Sequence[float]) -> str:
+    middle = f"{median(values):.4f}"
+    return middle if len(values) == 1 else f"{middle} ({', '.join(f'{value:.4f}' for value in values)})"
