@@ -34,10 +34,10 @@ basket (one day) of customers with 5 or more baskets, who keep the rest for trai
 the most baskets, and the customer's own 10 most frequent.
 
 Not calibrated: the variation of re-purchase gaps (median coefficient of variation over customer-item
-pairs with 5 or more gaps; the real set's timing is close to memoryless, by its makers' method) and the
-weekday (the real set is flat over the week). The oracle knows every person's true taste: it says how
-much of the first-time purchases in the last basket could be found at all with a list of 20 items never
-bought before, against popularity.
+pairs with 5 or more gaps; the real set is semi-synthetic, its timing over the whole span close to
+memoryless) and the weekday (the real set is flat over the week). The oracle knows every person's true
+taste: it says how much of the first-time purchases in the last basket could be found at all with a list
+of 20 items never bought before, against popularity.
 """
 
 
