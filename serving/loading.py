@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from recsys.models.replenishment import IntervalModel
 
-from recsys.bundle.store import read_bundle
+from recsys.bundle.source import source_of
 from recsys.data.consent import consented_for_personalisation
 from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
@@ -18,7 +18,6 @@ from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
 from recsys.silos.config import SiloConfig
 from recsys.silos.online import OnlineEventStore, with_online
-from serving.bundles import local_bundle
 from serving.clock import Clock
 from serving.customers.profiles import Profiles, consents_of
 from serving.events.log import EventLog
@@ -38,7 +37,7 @@ def load_state(settings: Settings) -> State:
     Raises BundleError (missing, damaged, or of another catalogue), RegistryError, ConfigError (silo.toml),
     DataContractError (the silo's tables).
     """
-    bundle = read_bundle(local_bundle(settings.bundle, settings.cache))
+    bundle = source_of(settings.bundle, settings.cache).load()
     config = SiloConfig.load(settings.silo)
     silo, store = _silo(config)
     tables = _Tables.read(silo)

@@ -66,7 +66,9 @@ class Profiles:
     def sample(self, limit: int) -> list[str]:
         """Customers for the demo page: spread over those with some history, two without consent last."""
         lengths = np.diff(self._base.offsets)
-        known = [one for one, row in self._positions.items() if lengths[row] >= TELLING] or list(self._positions)
+        known = [one for one, row in self._positions.items() if lengths[row] >= TELLING] or list(
+            self._positions
+        )
         shown = known[:: max(1, len(known) // limit)][:limit]
         without = (one for one in self._consents if one not in self._positions)
         return shown + [one for one, _ in zip(without, range(2), strict=False)]

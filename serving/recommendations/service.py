@@ -15,12 +15,14 @@ from serving.state import State
 
 UNKNOWN_CUSTOMER = "unknown_customer"
 NO_CONSENT = "no_personalisation_consent"
+NO_ORDER = "no_event_order"
 UNKNOWN_CONTEXT = "unknown_context_items"
 MAX_NAMED = 5
 
 WHY = {
     UNKNOWN_CUSTOMER: "This customer is not known in this silo, so the answer is what is popular.",
     NO_CONSENT: "This customer has not consented to personalisation, so nothing of theirs was used.",
+    NO_ORDER: "This silo's events have no order, so all of them count as one basket.",
     Degraded.NO_HISTORY: "Nothing is known of this customer yet, so the answer is what is popular.",
     Degraded.NOT_CONSENTED: "Without consent to personalisation nothing of this customer was used.",
     Degraded.FEW_CANDIDATES: "Fewer items fit than were asked for.",
@@ -80,7 +82,10 @@ def _subject(state: State, request: RecommendationsIn) -> tuple[Histories | None
         return None, [UNKNOWN_CUSTOMER]
     if Consent.PERSONALISATION not in consent:
         return None, [NO_CONSENT]
-    return state.profiles.history(request.customer_id), []
+    history = state.profiles.history(request.customer_id)
+    if history.ordering is Ordering.NONE and state.bundle.manifest.sequence.needs_order:
+        return replace(history, ordering=Ordering.ORDER_NUMBER), [NO_ORDER]
+    return history, []
 
 
 def _inline_history(state: State, entries: Sequence[HistoryEntry]) -> Histories:

@@ -14,7 +14,13 @@ from tests.recsys.bundle_builder import make_bundle, make_catalogue
 N_ITEMS = 60
 SOLD = 50
 SOLD_OUT = 5
-TASTE, NEW, TRAINING_ONLY, NOTHING, PERSONAL_ONLY = "c-taste", "c-new", "c-training", "c-nothing", "c-personal"
+TASTE, NEW, TRAINING_ONLY, NOTHING, PERSONAL_ONLY = (
+    "c-taste",
+    "c-new",
+    "c-training",
+    "c-nothing",
+    "c-personal",
+)
 CONSENTS = {TASTE: (True, True), NEW: (True, True), TRAINING_ONLY: (True, False)}
 CONSENTS |= {NOTHING: (False, False), PERSONAL_ONLY: (False, True)}
 TOML = """name = "{name}"
@@ -30,14 +36,20 @@ def item(number: int) -> str:
     return f"item-{number:03d}"
 
 
-def make_silo(folder: Path, name: str = "north", *, ends_days_ago: float = 1.0, extra: str | None = None) -> Path:
+def make_silo(
+    folder: Path, name: str = "north", *, ends_days_ago: float = 1.0, extra: str | None = None
+) -> Path:
     """A silo's folder with all tables; returns its silo.toml."""
     folder.mkdir(parents=True)
     newest = datetime.now(UTC) - timedelta(days=ends_days_ago)
     pq.write_table(interactions(newest), folder / "interactions.parquet")
     pq.write_table(items(), folder / "items.parquet")
     pq.write_table(customers(), folder / "customers.parquet")
-    stock = {"store_id": ["s-1", "s-2"] * 2, "item_id": [item(5)] * 2 + [item(6)] * 2, "quantity": [0.0, 0, 0, 3]}
+    stock = {
+        "store_id": ["s-1", "s-2"] * 2,
+        "item_id": [item(5)] * 2 + [item(6)] * 2,
+        "quantity": [0.0, 0, 0, 3],
+    }
     pq.write_table(pa.table(stock), folder / "stock.parquet")
     path = folder / "silo.toml"
     path.write_text(TOML.format(name=name, extra='online = "online.sqlite"' if extra is None else extra))
