@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def _first(hit: NDArray[np.bool_], k: int) -> NDArray[np.bool_]:
     return hit[:, :k]
 
 
-def _ratio(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> NDArray[np.float64]:
+def _ratio(top: NDArray[Any], bottom: NDArray[Any]) -> NDArray[np.float64]:
     out = np.full(len(top), np.nan)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out

@@ -107,4 +107,4 @@ def _pairs_of(items: NDArray[np.int64], scope: PairScope) -> NDArray[np.float64]
     values *= _INSIDE * CLIP_NORM / np.sqrt(np.einsum("np,np->n", values, values))[:, None]
     cells = start[items[:, low]] + items[:, high]
     present = items[:, high] < m
-    return np.bincount(cells[present], values[present], minlength=scope.n_pairs)
+    return np.bincount(cells[present], values[present], minlength=scope.n_pairs).astype(np.float64)
