@@ -77,7 +77,7 @@ def make_parts(world: World) -> Parts:
         user_tower=export_user_tower(table),
         neighbours=neighbours,
         lifts=lifts,
-        intervals=world_intervals(),
+        intervals=make_intervals(),
         statement={"id": "test", "epsilon": 4.0, "delta": 1e-6, "unit": "customer"},
     )
 
@@ -134,9 +134,9 @@ def make_histories(n: int, n_items: int, *, seed: int = 0, max_events: int = 30)
     )
 
 
-def world_intervals() -> dict[str, np.ndarray]:
-    """Arrays in place of a replenishment model's."""
-    return {"mean": np.zeros(GROUPS, np.float64), "variance": np.ones(GROUPS, np.float64)}
+def make_intervals() -> dict[str, np.ndarray]:
+    """Weekly to four-weekly purchases, by category: logarithms of days."""
+    return {"mean": np.log(np.linspace(7.0, 28.0, GROUPS)), "variance": np.full(GROUPS, 0.1)}
 
 
 def _neighbours(groups: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
