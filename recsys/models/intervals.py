@@ -17,8 +17,16 @@ BINS = 32
 LONGEST_DAYS = 730.0
 _EDGES = np.linspace(0.0, np.log(LONGEST_DAYS), BINS + 1)
 CENTRES = (_EDGES[1:] + _EDGES[:-1]) / 2.0  # log days
-WIDEST, NARROWEST = 2.0, 0.05  # variance of a log gap that is believed
+NARROWEST, WIDEST = 0.05, 2.0  # variances of a log gap that are considered
+CERTAIN = 3.0  # standard deviations of noise that the whole histogram must exceed to say anything
+EM_STEPS = 5
 _INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
+
+_MEANS, _VARIANCES = (
+    grid.ravel() for grid in np.meshgrid(np.linspace(0.0, _EDGES[-1], 67), np.geomspace(NARROWEST, WIDEST, 9))
+)
+_SHAPES = np.exp(-0.5 * (CENTRES - _MEANS[:, None]) ** 2 / _VARIANCES[:, None])
+_SHAPES /= _SHAPES.sum(axis=1, keepdims=True)
 
 
 class CategoryGaps(NamedTuple):
@@ -75,11 +83,12 @@ def contribution(h: Histories, catalogue: Catalogue) -> NDArray[np.float64]:
 
 
 def fit(noised: NDArray[np.float64], noise_std: float) -> CategoryGaps:
-    """Category means and variances from a noised histogram, shrunk to the distribution over all categories.
+    """Category means and variances from a noised histogram, each with as much of the whole as it needs.
 
-    Empirical Bayes with known noise (Morris 1983): a category moves away from the whole as far as its excess
-    over noise allows. Moments are linear in the histogram, so negative cells need no clipping.
-    Post-processing: costs no privacy.
+    Every category's gaps follow one of a grid of log-normals. The whole histogram makes a first prior over the
+    grid, expectation-maximisation over the categories refines it (empirical Bayes, Morris 1983), and the
+    estimates are posterior means. A category's size is profiled out, which for Gaussian noise leaves
+    exp((H . f)^2 / (2 f . f s^2)) as the likelihood of a shape f. Post-processing: costs no privacy.
 
     noised: float64 [categories, bins]; noise_std: standard deviation of the noise in every cell.
     Raises ConfigError if noise_std is negative.
@@ -87,43 +96,33 @@ def fit(noised: NDArray[np.float64], noise_std: float) -> CategoryGaps:
     if not 0.0 <= noise_std < np.inf:
         raise ConfigError(f"noise_std is {noise_std}; it must be 0 or more")
     values = np.nan_to_num(np.asarray(noised, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    mean, variance = _overall(values.sum(axis=0), noise_std * np.sqrt(len(values)))
-    floor = max(noise_std * np.sqrt(BINS), 1e-9)
-    weight = np.maximum(values.sum(axis=1), floor)
-    means = mean + _shrunk(values, weight, CENTRES - mean, noise_std, variance)
-    spread = (CENTRES - means[:, None]) ** 2 - variance
-    variances = variance + _shrunk(values, weight, spread, noise_std, 2.0 * variance**2)
-    return CategoryGaps(np.clip(means, 0.0, _EDGES[-1]), np.clip(variances, NARROWEST, WIDEST))
+    if values.sum() <= CERTAIN * noise_std * np.sqrt(values.size):
+        return CategoryGaps(*(np.full(len(values), value) for value in UNINFORMED))
+    first = _first_prior(values.sum(axis=0), noise_std * np.sqrt(len(values)))
+    likelihood, prior = _likelihood(values, noise_std), first
+    for _ in range(EM_STEPS):
+        prior = (_posterior(likelihood, prior).mean(axis=0) + first) / 2.0
+    posterior = _posterior(likelihood, prior)
+    return CategoryGaps(posterior @ _MEANS, posterior @ _VARIANCES)
 
 
-def _overall(histogram: NDArray[np.float64], noise_std: float) -> tuple[float, float]:
-    """Mean and variance of one noised histogram; uninformed where it is lost in its noise."""
-    believed = np.where(histogram > 2.0 * noise_std, histogram, 0.0)
-    total = believed.sum()
-    if total <= 0.0:
-        return UNINFORMED
-    mean = float(believed @ CENTRES / total)
-    variance = float(believed @ (CENTRES - mean) ** 2 / total)
-    return mean, float(np.clip(variance, NARROWEST, WIDEST))
+def _likelihood(values: NDArray[np.float64], noise_std: float) -> NDArray[np.float64]:
+    """How well each shape explains each row, up to a factor per row; float64 [rows, shapes]."""
+    sampling = np.maximum(values.sum(axis=1), 0.0) / BINS
+    match = np.maximum(values @ (_SHAPES / np.linalg.norm(_SHAPES, axis=1, keepdims=True)).T, 0.0)
+    log_likelihood = 0.5 * match**2 / (noise_std**2 + sampling + 1e-9)[:, None]
+    return np.asarray(np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True)))
 
 
-def _shrunk(
-    values: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    feature: NDArray[np.float64],
-    noise_std: float,
-    spread: float,
-) -> NDArray[np.float64]:
-    """Category averages of a feature (zero overall), each shrunk to zero by its own uncertainty.
+def _posterior(likelihood: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    joint = likelihood * prior
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
-    feature: float64 [bins] or [categories, bins]; spread: variance of the feature within a category
-    """
-    feature = np.broadcast_to(feature, values.shape)
-    average = np.einsum("cb,cb->c", values, feature) / weight
-    noise = noise_std**2 * np.einsum("cb,cb->c", feature, feature) / weight**2
-    error = noise + spread / np.maximum(weight, 1.0)
-    between = 0.0
-    for _ in range(30):
-        trust = 1.0 / (between + error) ** 2
-        between = max(0.0, float(trust @ (average**2 - error) / trust.sum()))
-    return np.asarray(between / (between + error) * average)
+
+def _first_prior(whole: NDArray[np.float64], noise_std: float) -> NDArray[np.float64]:
+    """Categories lie about the whole, no wider apart than it is wide, and none is wider; float64 [shapes]."""
+    blurred = _posterior(_likelihood(whole[None], noise_std), np.ones(len(_SHAPES)))[0] @ _SHAPES
+    mean = blurred @ CENTRES
+    variance = max(float(blurred @ (CENTRES - mean) ** 2), NARROWEST)
+    prior = np.exp(-0.5 * (_MEANS - mean) ** 2 / variance) * (_VARIANCES <= 1.01 * variance) + 1e-9
+    return np.asarray(prior / prior.sum())
