@@ -1,0 +1,145 @@
+"""Differentially private gradients of the towers, by Opacus' ghost clipping. The only import of Opacus.
+
+Wired by hand: `PrivacyEngine.make_private` takes the sampling rate and the divisor from the size of the data,
+which a claim for add-or-remove-one cannot allow. Here both are constants of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from opacus.grad_sample import GradSampleModuleFastGradientClipping, register_norm_sampler
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
+from torch import Tensor
+
+from recsys.errors import TrainingError
+from recsys.features.sequences import Sequences
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.mechanisms import SecureNoise
+from recsys.privacy.releases import DpSgdPlan
+from recsys.towers.two_tower import TwoTower
+from training.batches import Batch
+from training.norm_sampler import gradient_norms
+from training.objective import Objective
+
+SUM = "sum"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one step really did, noted where it was done; public, and the same whatever the data are."""
+
+    sampling_rate: float
+    clip_norm: float
+    noise_std: float
+    noise_draws: int
+
+    @property
+    def event(self) -> PrivacyEvent:
+        """What the step has to be accounted as; to be compared with the plan's `event(1)`."""
+        return PrivacyEvent(self.noise_std / self.clip_norm, self.sampling_rate, self.noise_draws)
+
+
+@dataclass(frozen=True)
+class NoisedGradient:
+    """values: float32 [rows * embedding_dim], the noised sum of clipped gradients, not divided by anything."""
+
+    values: NDArray[np.float32]
+    ran: Ran
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Gradient steps of one model. Nothing is kept between steps, so no step can reach into another.
+
+    objective: the model and what it learns; public.
+    max_physical_batch: customers whose scores are in memory at a time; does not change the result.
+    """
+
+    objective: Objective
+    max_physical_batch: int = 256
+
+    def noised_gradient(
+        self,
+        parameters: NDArray[np.float32],
+        sequences: Sequences,
+        plan: DpSgdPlan,
+        noise: SecureNoise,
+        *,
+        rng: np.random.Generator | None = None,
+    ) -> NoisedGradient:
+        """One step: a Poisson sample of the customers, each one's gradient clipped, added up, noise once.
+
+        parameters: float32 [rows * embedding_dim], from the server. sequences: all customers of the silo, one
+        example each. rng: chooses targets and negatives (default: seeded by the operating system), never
+        noise and never who is sampled. Raises TrainingError for parameters that are no usable table.
+
+        Guarantee: customer-level, add-or-remove-one, exactly `plan.event(1)`: every customer is in the step
+        with chance `plan.sampling_rate`, independently, adds a vector of L2 norm at most `plan.clip_norm`
+        that depends on no other customer, and the sum gets Gaussian noise of `plan.noise_std` once, also if
+        nobody was sampled. Neither the result's shape nor `ran` depends on the data.
+        """
+        sampled = noise.poisson_sample(len(sequences), plan.sampling_rate)
+        batch = self.objective.batch(sequences, sampled, rng or np.random.default_rng())
+        optimizer = self._step(self.objective.tower(parameters), batch, plan, noise)
+        ran = Ran(plan.sampling_rate, plan.clip_norm, optimizer.std, optimizer.draws)
+        return NoisedGradient(optimizer.noised(), ran)
+
+    def _step(self, tower: TwoTower, batch: Batch, plan: DpSgdPlan, noise: SecureNoise) -> _NoisingOptimizer:
+        clipped = _ClippedTower(tower, loss_reduction=SUM, max_grad_norm=plan.clip_norm)
+        optimizer = _NoisingOptimizer(tower, plan, noise)
+        chunks = list(batch.chunks(self.max_physical_batch))
+        for number, chunk in enumerate(chunks, start=1):
+            optimizer.signal_skip_step(number < len(chunks))  # noise with the last chunk alone
+            losses = self.objective.losses(clipped, chunk)
+            if losses.shape != (len(chunk),):
+                raise TrainingError(f"losses of shape {list(losses.shape)}: one per customer is needed")
+            DPTensorFastGradientClipping(clipped, optimizer, losses, SUM).backward()
+            optimizer.pre_step()
+        return optimizer
+
+
+@register_norm_sampler(TwoTower)
+def _norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Tensor) -> dict[Tensor, Tensor]:
+    return {tower.table: gradient_norms(tower, activations, backprops)}
+
+
+class _ClippedTower(GradSampleModuleFastGradientClipping):  # type: ignore[misc]
+    """The hooked module; a gradient that is not finite is clipped to zero."""
+
+    def get_clipping_coef(self) -> Tensor:
+        norms: Tensor = self.get_norm_sample()
+        coefficients = self.max_grad_norm / norms.clamp(min=self.max_grad_norm)
+        return torch.where(norms.isfinite(), coefficients, 0.0)
+
+
+class _NoisingOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
+    """Adds up clipped gradients over the chunks of a step and noises the sum, from the secure source."""
+
+    def __init__(self, tower: TwoTower, plan: DpSgdPlan, noise: SecureNoise) -> None:
+        super().__init__(
+            torch.optim.SGD([tower.table], lr=0.0),  # never stepped: the server has the optimizer
+            noise_multiplier=plan.noise_multiplier,
+            max_grad_norm=plan.clip_norm,
+            expected_batch_size=None,
+            loss_reduction=SUM,
+        )
+        self.noise, self.std, self.draws = noise, 0.0, 0
+
+    def add_noise(self) -> None:
+        """Noise and sum are added in float64 and then rounded, as in every other release."""
+        self.std = self.noise_multiplier * self.max_grad_norm
+        for parameter in self.params:
+            drawn = self.noise.normal(tuple(parameter.shape), self.std)
+            parameter.grad = (torch.from_numpy(drawn) + parameter.summed_grad).float()
+        self.draws += 1
+
+    def noised(self) -> NDArray[np.float32]:
+        """The noised sum, flat."""
+        values: NDArray[np.float32] = self.params[0].grad.numpy().ravel()
+        return values

@@ -1,0 +1,72 @@
+"""What the towers learn: a model of public shape, the examples it sees and the loss of each customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recsys.errors import TrainingError
+from recsys.features.items import ItemFeatures
+from recsys.features.sequences import Sequences
+from recsys.towers.losses import masked_softmax_loss
+from recsys.towers.two_tower import TowerConfig, TwoTower, table_shape
+from training.batches import Batch, make_batch
+
+# Below it no score, softmax or norm can overflow float32, whatever a customer's data are.
+LARGEST_PARAMETER = 1e6
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Public facts alone: the model's shape and the published popularity.
+
+    log_popularity: float32 [n_items], logarithm of the noised, published popularity; it is added to the
+    scores, so that the towers learn what popularity does not say.
+    Raises TrainingError if log_popularity is not one finite number per item.
+    """
+
+    features: ItemFeatures
+    config: TowerConfig
+    log_popularity: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n_items = len(self.features.rows)
+        if self.log_popularity.shape != (n_items,) or not np.isfinite(self.log_popularity).all():
+            raise TrainingError(
+                f"log_popularity of shape {list(self.log_popularity.shape)} is not one finite number for "
+                f"each of {n_items} items; publish popularity for this catalogue first"
+            )
+
+    def tower(self, parameters: NDArray[np.float32]) -> TwoTower:
+        """The model with these parameters. Raises TrainingError if they are no table of usable numbers."""
+        rows, columns = table_shape(self.features, self.config)
+        if parameters.shape != (rows * columns,):
+            raise TrainingError(
+                f"parameters of shape {list(parameters.shape)}: this model has {rows} x {columns}; "
+                "train with one catalogue and one configuration"
+            )
+        if not (np.abs(parameters) < LARGEST_PARAMETER).all():
+            raise TrainingError("training diverged: a parameter is not below 1e6; lower learning_rate")
+        return TwoTower(self.features, self.config, parameters)
+
+    def batch(self, sequences: Sequences, customers: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """The examples of some customers, with random targets and negatives."""
+        return make_batch(sequences, customers, len(self.features.rows), self.config, rng)
+
+    def losses(self, score: Callable[..., Tensor], batch: Batch) -> Tensor:
+        """Each customer's loss, [B]; score is a TwoTower, hooked or not."""
+        popularity = torch.from_numpy(self.log_popularity)
+        scores = score(batch.negatives, batch.history, batch.weights, batch.targets)
+        n_targets = batch.targets.shape[1]
+        return masked_softmax_loss(
+            scores[:, :n_targets] + popularity[batch.targets],
+            scores[:, n_targets:] + popularity[batch.negatives],
+            batch.is_target,
+            batch.is_negative,
+            batch.population,
+        )
