@@ -10,6 +10,7 @@ from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
+from training.build import train_models
 from training.checkpoint import FINISHED, RunFolder, open_run
 from training.config import TrainingConfig
 from training.plan import plan_of

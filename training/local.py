@@ -24,15 +24,18 @@ from recsys.features.sequences import SequenceConfig, Sequences, encode
 from recsys.models import copurchase, popularity, replenishment
 from recsys.models.copurchase import PairScope
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
-from recsys.privacy.plan import PrivacyPlan
+from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
 from recsys.silos.base import Silo
+from recsys.towers.two_tower import TowerConfig
 from training.config import (
     COPURCHASE,
     INTERVALS,
     POPULARITY,
+    TOWERS,
     CopurchaseSettings,
     SequenceSettings,
     SiloSettings,
+    TowerModel,
 )
 from training.spend import Released, Reservation
 
@@ -86,6 +89,11 @@ def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
         yield column.tobytes()
 
 
+def tower_config(settings: TowerModel) -> TowerConfig:
+    """The towers' public constants, the same everywhere."""
+    return TowerConfig(**settings.model_dump())
+
+
 def popularity_sum(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
 ) -> Released:
@@ -119,6 +127,42 @@ def copurchase_sum(
     scope = pair_scope(published, settings.copurchase)
     raw = copurchase.contribution(data.dataset.histories, scope, settings.copurchase.max_items)
     return _release(COPURCHASE, raw, plan, reservation)
+
+
+def tower_gradient(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    published: NDArray[np.float64],
+    parameters: NDArray[np.float32],
+    reservation: Reservation,
+) -> Released:
+    """Noised sum of a Poisson sample's clipped gradients at the server's parameters; float32 [parameters].
+
+    Raises PlanError if what ran is not what the plan has charged: then nothing leaves.
+    """
+    _need(reservation)
+    from training.engine import Engine
+    from training.objective import Objective
+
+    dpsgd = plan.dpsgd
+    if dpsgd is None:
+        raise PlanError("the plan has no towers; give 'towers' a share above 0")
+    log_popularity = np.log(published).astype(np.float32)
+    engine = Engine(Objective(data.features, tower_config(settings.towers), log_popularity))
+
+    def draw(noise: SecureNoise) -> NDArray[np.float32]:
+        step = engine.noised_gradient(parameters, data.sequences, dpsgd, noise)
+        _check_ran(step.ran.event, dpsgd.event(1))
+        return step.values
+
+    return reservation.release(TOWERS, draw)
+
+
+def _check_ran(ran: PrivacyEvent, planned: PrivacyEvent) -> None:
+    same = (ran.sampling_rate, ran.steps) == (planned.sampling_rate, planned.steps)
+    if not same or not np.isclose(ran.noise_multiplier, planned.noise_multiplier, rtol=1e-9, atol=0):
+        raise PlanError(f"a step ran as {ran} but was charged as {planned}; it stays in the silo")
 
 
 def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:

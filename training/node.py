@@ -104,9 +104,8 @@ class Node:
             raise PlanError(f"round {number} has been released before; a release is never repeated")
         else:
             reservation = reopen(ledger, block.row, block.used)
-        released = local.tower_gradient(
-            data, plan, settings, request.array("parameters"), number, reservation
-        )
+        published, parameters = request.array("popularity"), request.array("parameters")
+        released = local.tower_gradient(data, plan, settings, published, parameters, reservation)
         if number == end - 1:
             reservation.commit()
             return Answer(released, reservation.receipts())

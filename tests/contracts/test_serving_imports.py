@@ -49,16 +49,16 @@ async def request(method, path, body):
         return {{"type": "http.request", "body": body, "more_body": False}}
     async def send(message):
         answers.append(message.get("status", 0))
-    headers = [(b"content-type", b"application/json")]
-    await app({{"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-               "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": "",
-               "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "asgi": {{"version": "3.0"}}}}, receive, send)
+    scope = dict(type="http", method=method, path=path, raw_path=path.encode(), query_string=b"", root_path="")
+    scope |= dict(headers=[(b"content-type", b"application/json")], http_version="1.1", scheme="http")
+    await app(scope | dict(client=("127.0.0.1", 1), server=("127.0.0.1", 80)), receive, send)
 
-for call in [("POST", "/v1/recommendations", {body!r}), ("GET", "/v1/customers/{customer}/replenishment", b""),
-             ("GET", "/", b""), ("GET", "/metrics", b""), ("GET", "/openapi.json", b"")]:
+calls = [("POST", "/v1/recommendations", {body!r}), ("GET", "/v1/customers/{customer}/replenishment", b"")]
+for call in [*calls, ("GET", "/", b""), ("GET", "/metrics", b""), ("GET", "/openapi.json", b"")]:
     asyncio.run(request(*call))
-found = sorted({{name for name in sys.modules if any(name == one or name.startswith(one + ".") for one in {absent!r})}})
-print(json.dumps({{"statuses": [one for one in answers if one], "found": found, "asked": sorted(set(asked))}}))
+found = [name for name in sys.modules if any(name == one or name.startswith(one + ".") for one in {absent!r})]
+statuses = [one for one in answers if one]
+print(json.dumps({{"statuses": statuses, "found": sorted(found), "asked": sorted(set(asked))}}))
 """
 
 

@@ -1,0 +1,195 @@
+"""No stage of a silo computes a release unless its ledger has been charged, and no noise is drawn elsewhere."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import training
+from recsys.data.vocab import Catalogue
+from recsys.errors import LedgerError, PlanError
+from recsys.privacy.ledger import Ledger
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
+from recsys.silos.config import FederationConfig
+from recsys.silos.simulator.config import WorldConfig
+from recsys.silos.simulator.files import write_world
+from training import local
+from training.config import TrainingConfig
+from training.local import TrainingData
+from training.messages import Request
+from training.node import Node
+
+STAGES = ("popularity", "intervals", "copurchase", "towers")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    root = tmp_path_factory.mktemp("reserve") / "world"
+    write_world(WorldConfig(persons=200, n_items=240, weeks=4), root)
+    federation = FederationConfig.load(root / "federation.toml")
+    return Node(federation.silo_configs()[0], federation)
+
+
+@pytest.fixture(scope="module")
+def plan(node: Node) -> PrivacyPlan:
+    registered = {silo.name: silo.registered_customers for silo in node._federation.silo_configs()}
+    releases = tuple(ReleasePlan(name, 1.0, 20.0) for name in STAGES[:3])
+    return PrivacyPlan(6.0, 1e-6, 2, registered, releases, DpSgdPlan(0.3, 4.0, 0.1, 4))
+
+
+@pytest.fixture(scope="module")
+def request_of(node: Node, plan: PrivacyPlan):
+    n_items = len(node.catalogue)
+    settings = TrainingConfig().silo_settings(ordered=True)
+    fields = {
+        "run_id": "r",
+        "attempt": 1,
+        "round": 0,
+        "block_end": 2,
+        "catalogue": node.catalogue.hash,
+        "requester": "t",
+        "approver": "",
+        "plan": plan.to_json(),
+        "fingerprint": plan.fingerprint(),
+        "settings": settings.model_dump_json(),
+    }
+
+    def make(stage: str, **changes) -> Request:
+        from recsys.features.items import item_features
+        from recsys.towers.two_tower import initial_parameters
+
+        parameters = initial_parameters(item_features(node.catalogue), local.tower_config(settings.towers), 0)
+        arrays = {"popularity": np.full(n_items, 1 / n_items), "parameters": parameters}
+        return Request({**fields, "stage": f"train.{stage}", **changes}, arrays)
+
+    return make
+
+
+@pytest.fixture
+def data(node: Node, request_of) -> TrainingData:
+    settings = TrainingConfig().silo_settings(ordered=True)
+    return node._data(request_of("popularity"), settings)[0]
+
+
+@pytest.mark.parametrize("forged", [None, object(), True])
+def test_stage_functions_refuse_anything_but_a_reservation(
+    data: TrainingData, plan: PrivacyPlan, node: Node, forged: object
+) -> None:
+    settings = TrainingConfig().silo_settings(ordered=True)
+    published = np.full(len(node.catalogue), 1 / len(node.catalogue))
+    calls = [
+        lambda: local.popularity_sum(data, plan, settings, forged),
+        lambda: local.interval_sum(data, plan, forged),
+        lambda: local.copurchase_sum(data, plan, settings, published, forged),
+        lambda: local.tower_gradient(data, plan, settings, published, np.zeros(1, np.float32), forged),
+    ]
+    for call in calls:
+        with pytest.raises(PlanError, match="without a reservation"):
+            call()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_in_the_ledger_before_its_noise_exists(
+    node: Node, request_of, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import spend
+
+    seen = []
+
+    class Witness(spend.SecureNoise):
+        def __init__(self) -> None:
+            seen.append(len(node.ledger().open_reservations()))
+            super().__init__()
+
+    monkeypatch.setattr(spend, "SecureNoise", Witness)
+    before = len(node.ledger().open_reservations())
+    answer = node.release(request_of(stage, run_id=f"r-{stage}"))
+    assert seen == [before + 1]
+    assert answer.released.values.dtype == np.float32
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_ledger_no_noise(
+    node: Node, request_of, stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from training import spend
+
+    broken = tmp_path / "ledger.sqlite"
+    Ledger(broken).set_cap(8.0, 1e-6)
+
+    def refuse(*_: object) -> int:
+        raise LedgerError("disk full")
+
+    monkeypatch.setattr(Ledger, "reserve", refuse)
+    monkeypatch.setattr(spend, "SecureNoise", lambda: pytest.fail("noise was drawn without a reservation"))
+    with pytest.raises(LedgerError, match="disk full"):
+        node.release(request_of(stage, run_id=f"x-{stage}"))
+
+
+def test_a_step_is_never_released_twice(node: Node, request_of) -> None:
+    first = node.release(request_of("towers", run_id="twice"))
+    assert first.block is not None
+    with pytest.raises(PlanError, match="never repeated"):
+        node.release(request_of("towers", run_id="twice"), first.block)
+    second = node.release(request_of("towers", run_id="twice", round=1), first.block)
+    assert second.block is None
+    assert [receipt.kind for receipt in second.receipts] == ["reserve", "commit"]
+
+
+def test_a_lost_or_new_block_is_charged_again(node: Node, request_of) -> None:
+    def spent() -> int:
+        return sum(event.steps for event in node.ledger().events())
+
+    before = spent()
+    block = node.release(request_of("towers", run_id="lost")).block
+    assert spent() == before + 2
+    node.release(request_of("towers", run_id="lost", round=1), None)
+    assert spent() == before + 3
+    node.release(request_of("towers", run_id="lost", attempt=2), block)
+    assert spent() == before + 5
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"target_epsilon": 50.0}, "epsilon_cap"),
+        ({"delta": 1e-4}, "above the silo's delta"),
+        ({"max_silos_per_person": 1}, "max_silos_per_person"),
+        ({"registered_customers": {"northmarket": 200_000, "other": 5}}, "registered_customers"),
+        ({"target_epsilon": 0.1}, "epsilon of its events is above its target"),
+    ],
+)
+def test_a_silo_refuses_plans_outside_its_own_limits(
+    node: Node, plan: PrivacyPlan, request_of, change, told
+) -> None:
+    from dataclasses import replace
+
+    other = replace(plan, **change)
+    request = request_of("popularity", plan=other.to_json(), fingerprint=other.fingerprint())
+    with pytest.raises(PlanError, match=told):
+        node.release(request)
+
+
+def test_a_plan_must_have_the_fingerprint_it_came_with(node: Node, request_of) -> None:
+    with pytest.raises(PlanError, match="fingerprint"):
+        node.release(request_of("popularity", fingerprint="0" * 64))
+
+
+def test_another_catalogue_is_refused(node: Node, request_of) -> None:
+    assert isinstance(node.catalogue, Catalogue)
+    with pytest.raises(Exception, match="another catalogue"):
+        node.release(request_of("popularity", catalogue="0" * 64))
+
+
+def test_noise_is_made_in_spend_alone() -> None:
+    root = Path(inspect.getfile(training)).parent
+    makers = [
+        path.name
+        for path in root.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", getattr(call.func, "attr", "")) == "SecureNoise"
+    ]
+    assert makers == ["spend.py"]
