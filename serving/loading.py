@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 
 import pyarrow as pa
-from recsys.models.replenishment import IntervalModel
 
 from recsys.bundle.source import source_of
 from recsys.data.consent import consented_for_personalisation
@@ -14,6 +13,7 @@ from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
+from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
 from recsys.silos.config import SiloConfig
@@ -48,7 +48,7 @@ def load_state(settings: Settings) -> State:
         utc_offset_seconds=silo.utc_offset_seconds,
         bundle=bundle,
         recommender=Recommender(bundle),
-        intervals=IntervalModel.from_arrays(bundle.intervals),
+        intervals=IntervalModel.from_arrays(bundle.intervals, bundle.catalogue),
         assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
         profiles=profiles,
         events=None if store is None else EventLog(store, tables.interactions),

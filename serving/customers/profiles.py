@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset
 from recsys.data.history import Histories
 
-
 TELLING = 10
 """Events from which a history says something on a page."""
 

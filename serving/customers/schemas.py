@@ -45,7 +45,7 @@ REPLENISHMENT_EXAMPLE: dict[str, Any] = {
             "remind_at": "2026-03-03T10:00:00Z",
             "p_within_7": 0.78,
             "p_within_30": 0.99,
-            "basis": "own rhythm",
+            "basis": "your own 6 purchases",
         }
     ],
     "model_version": "2026-03-01-a1b2c3",

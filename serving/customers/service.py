@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from recsys.data.history import SECONDS_PER_DAY, Histories, Ordering
 from recsys.models.replenishment import Due
-
-from recsys.data.history import Histories, Ordering
 from serving.customers.profiles import Consent
 from serving.errors import ApiError, no_consent, unknown_customer
 from serving.state import State
 
-DAY = 86_400
+FAR = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
 def replenishment_of(
@@ -23,17 +22,13 @@ def replenishment_of(
     Raises ApiError: 404 unknown customer, 403 no consent to personalisation, 409 a silo without timestamps.
     """
     now = int(state.clock.seconds())
-    due = state.intervals.predict(_history(state, customer_id), now)
-    soon = [
-        one
-        for one in due
-        if one.expected_at <= now + horizon_days * DAY and state.assortment.available[one.item]
-    ]
-    soon.sort(key=lambda one: (one.expected_at, one.item))
+    due = state.intervals.predict(_history(state, customer_id), now, lead_days)
+    until = now + horizon_days * SECONDS_PER_DAY
+    soon = [one for one in due if one.expected_at <= until and state.assortment.available[one.item]]
     return {
         "customer_id": customer_id,
         "as_of": _moment(now),
-        "due": [_due_out(state, one, lead_days) for one in soon],
+        "due": [_due_out(state, one) for one in soon],
         "model_version": state.model_version,
         "privacy_statement_id": state.statement_id,
         "request_id": request_id,
@@ -57,18 +52,18 @@ def _history(state: State, customer_id: str) -> Histories:
     return history
 
 
-def _due_out(state: State, due: Due, lead_days: float) -> dict[str, Any]:
+def _due_out(state: State, due: Due) -> dict[str, Any]:
     return {
         **state.assortment.details[due.item],
         "expected_at": _moment(due.expected_at),
         "low": _moment(due.low80),
         "high": _moment(due.high80),
-        "remind_at": _moment(due.expected_at - lead_days * DAY),
+        "remind_at": _moment(due.remind_at),
         "p_within_7": round(float(due.p7), 4),
         "p_within_30": round(float(due.p30), 4),
         "basis": str(due.basis),
     }
 
 
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(int(seconds), UTC)
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(min(seconds, FAR), UTC)

@@ -49,8 +49,8 @@ async def request(method, path, body):
         return {{"type": "http.request", "body": body, "more_body": False}}
     async def send(message):
         answers.append(message.get("status", 0))
-    scope = dict(type="http", method=method, path=path, raw_path=path.encode(), query_string=b"", root_path="")
-    scope |= dict(headers=[(b"content-type", b"application/json")], http_version="1.1", scheme="http")
+    scope = dict(type="http", method=method, path=path, raw_path=path.encode(), root_path="")
+    scope |= dict(headers=[(b"content-type", b"application/json")], http_version="1.1", scheme="http", query_string=b"")
     await app(scope | dict(client=("127.0.0.1", 1), server=("127.0.0.1", 80)), receive, send)
 
 calls = [("POST", "/v1/recommendations", {body!r}), ("GET", "/v1/customers/{customer}/replenishment", b"")]
