@@ -50,7 +50,8 @@ async def request(method, path, body):
     async def send(message):
         answers.append(message.get("status", 0))
     scope = dict(type="http", method=method, path=path, raw_path=path.encode(), root_path="")
-    scope |= dict(headers=[(b"content-type", b"application/json")], http_version="1.1", scheme="http", query_string=b"")
+    scope["query_string"] = b""
+    scope |= dict(headers=[(b"content-type", b"application/json")], http_version="1.1", scheme="http")
     await app(scope | dict(client=("127.0.0.1", 1), server=("127.0.0.1", 80)), receive, send)
 
 calls = [("POST", "/v1/recommendations", {body!r}), ("GET", "/v1/customers/{customer}/replenishment", b"")]

@@ -48,9 +48,9 @@ def test_the_horizon_bounds_what_is_told(client: TestClient) -> None:
 def test_buying_puts_the_next_need_off(
     settings: Settings, serve: Callable[..., TestClient], tmp_path: Any
 ) -> None:
-    client = serve(settings, silo=make_silo(tmp_path / "overdue", ends_days_ago=6))
+    client = serve(settings, silo=make_silo(tmp_path / "overdue", ends_days_ago=6), demo=False)
     before = {one["item_id"]: one["expected_at"] for one in due(client)}
-    client.post("/v1/events", json=event("e-1", number=10))
+    assert client.post("/v1/events", json=event("e-1", number=10)).status_code == 202
     after = {one["item_id"]: one["expected_at"] for one in due(client)}
     assert after[item(10)] > before[item(10)]
     assert after[item(0)] == before[item(0)]
