@@ -17,10 +17,10 @@ from recsys.privacy import checks, rdp
 from recsys.privacy.events import PrivacyEvent
 
 MAX_CHOICES = 500
-# Above this a promise means nothing, and the grid of losses would no longer fit in memory: the Rényi bound is
-# given.
+# Above these a promise means nothing, or the grid of losses grows too large: the Rényi bound is given.
 PLD_CEILING = 300.0
-GRID_POINTS, MAX_GRID_POINTS = 4_000, 200_000
+MAX_STEPS = 100_000
+GRID_POINTS, MAX_GRID_POINTS, STEP_POINTS = 4_000, 200_000, 12_000
 
 # What the slow accountant has answered, by delta: a part of a composition costs no more than the whole.
 _known: dict[float, dict[tuple[PrivacyEvent, ...], float]] = {}
@@ -39,13 +39,17 @@ def canonical(events: Events) -> tuple[PrivacyEvent, ...]:
     for event, copies in pairs:
         key = (event.noise_multiplier, event.sampling_rate)
         steps[key] = steps.get(key, 0) + event.steps * checks.count("repetitions", copies)
-    precision = math.fsum(n / noise / noise for (noise, rate), n in steps.items() if rate == 1.0)
     sampled = [PrivacyEvent(noise, rate, n) for (noise, rate), n in sorted(steps.items()) if rate < 1.0]
-    if precision > 0:
-        # Rounded towards less noise, and never out of the range that an event may have.
-        merged = max(math.nextafter(precision**-0.5, 0.0), checks.SMALLEST)
-        sampled.append(PrivacyEvent(min(merged, checks.LARGEST)))
-    return tuple(sampled)
+    plain = [(noise, n) for (noise, rate), n in sorted(steps.items()) if rate == 1.0]
+    return (*sampled, PrivacyEvent(_merged_noise(plain))) if plain else tuple(sampled)
+
+
+def _merged_noise(plain: list[tuple[float, int]]) -> float:
+    """The noise multiplier of these plain Gaussians (noise, times) together, rounded towards less noise."""
+    if len(plain) == 1 and plain[0][1] == 1:
+        return plain[0][0]
+    precision = math.fsum(times / noise / noise for noise, times in plain)
+    return max(math.nextafter(precision**-0.5, 0.0), checks.SMALLEST)
 
 
 def epsilon(events: Events, delta: float) -> float:
@@ -87,7 +91,7 @@ def person_epsilon(by_silo: Mapping[str, Sequence[PrivacyEvent]], max_silos: int
 @lru_cache(maxsize=4096)
 def _epsilon(events: tuple[PrivacyEvent, ...], delta: float) -> float:
     bound = rdp.rdp_epsilon(events, delta)
-    if not events or bound > PLD_CEILING:
+    if not events or bound > PLD_CEILING or max(event.steps for event in events) > MAX_STEPS:
         return bound
     try:
         tight = _pld_epsilon(events, delta, _interval(events, bound, delta))
@@ -133,8 +137,17 @@ def _interval(events: tuple[PrivacyEvent, ...], bound: float, delta: float) -> f
     mu = math.sqrt(math.fsum(clt_mu_squared(event) for event in events))
     scale = min(bound, mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta)))
     step = min(event.sampling_rate / event.noise_multiplier for event in events)
-    interval = max(min(scale / GRID_POINTS, step / 4), scale / MAX_GRID_POINTS, 1e-9)
-    return float(2.0 ** math.floor(math.log2(interval)))
+    widest = max(_largest_loss(event) for event in events)
+    interval = max(min(scale / GRID_POINTS, step / 4), scale / MAX_GRID_POINTS, widest / STEP_POINTS)
+    return float(2.0 ** math.floor(math.log2(max(interval, 1e-9))))
+
+
+def _largest_loss(event: PrivacyEvent) -> float:
+    """The loss of one sampled step at 8.3 standard deviations; 0 for plain Gaussians, whose grid is quick."""
+    if event.sampling_rate == 1.0:
+        return 0.0
+    loss = (0.5 + 8.3 * event.noise_multiplier) / event.noise_multiplier**2
+    return math.log1p(event.sampling_rate * math.expm1(min(loss, 700.0)))
 
 
 def clt_mu_squared(event: PrivacyEvent) -> float:
