@@ -93,7 +93,8 @@ def sample_negatives(n_items: int, count: int, rng: np.random.Generator) -> NDAr
 def usable_rows(ids: NDArray[np.int64], weights: NDArray[np.float64], n_items: int) -> NDArray[np.bool_]:
     """Which customers can be learned from: two items or more, all in the catalogue, all weights finite."""
     sound = np.isfinite(weights).all(1) & (weights >= 0.0).all(1) & (ids < n_items).all(1)
-    return sound & ((ids >= 0).sum(1) >= 2)
+    usable: NDArray[np.bool_] = sound & ((ids >= 0).sum(1) >= 2)
+    return usable
 
 
 def choose_targets(

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from opacus.grad_sample import GradSampleModuleFastGradientClipping, register_norm_sampler
+from opacus.grad_sample import (
+    GradSampleModuleFastGradientClipping,
+    register_grad_sampler,
+    register_norm_sampler,
+)
 from opacus.optimizers import DPOptimizerFastGradientClipping
 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 from torch import Tensor
@@ -47,7 +52,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class NoisedGradient:
-    """values: float32 [rows * embedding_dim], the noised sum of clipped gradients, not divided by anything."""
+    """values: float32 [rows * embedding_dim], the noised sum of clipped gradients, divided by nothing."""
 
     values: NDArray[np.float32]
     ran: Ran
@@ -62,7 +67,7 @@ class Engine:
     """
 
     objective: Objective
-    max_physical_batch: int = 256
+    max_physical_batch: int = 512
 
     def noised_gradient(
         self,
@@ -104,9 +109,17 @@ class Engine:
         return optimizer
 
 
-@register_norm_sampler(TwoTower)
 def _norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Tensor) -> dict[Tensor, Tensor]:
     return {tower.table: gradient_norms(tower, activations, backprops)}
+
+
+def _no_gradients(*_: object) -> NoReturn:
+    raise TrainingError("gradients of single customers are never built; keep ghost clipping on")
+
+
+register_norm_sampler(TwoTower)(_norms)
+# Without one Opacus would prepare a slow fallback in every step.
+register_grad_sampler(TwoTower)(_no_gradients)
 
 
 class _ClippedTower(GradSampleModuleFastGradientClipping):  # type: ignore[misc]

@@ -24,8 +24,8 @@ def gradient_norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Te
     exact however often a row is looked up: item twice, shared brand, target that is also in the history.
     The idea is that of Goodfellow (2015) and Li et al. (2022), here for the tied table.
 
-    Guarantee: never below the true norm, as SLACK of the non-negative terms is added for rounding; so clipping
-    by it bounds a customer's contribution by the clip norm. Handles B = 0.
+    Guarantee: never below the true norm, as SLACK of the non-negative terms is added for rounding; so
+    clipping by it bounds a customer's contribution by the clip norm. Handles B = 0.
     """
     negatives, history, weights, targets = activations
     batch, n_targets = targets.shape
@@ -61,7 +61,7 @@ def _spread(tower: TwoTower, items: Tensor, coefficients: Tensor) -> Tensor:
 
 
 def _entries(tower: TwoTower, items: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions in the flat [rows * B] and values that customers' own items [B, N] look up; both [B, N * F]."""
+    """Where in a flat [rows * B] customers' own items [B, N] belong, and what they add; both [B, N * F]."""
     batch = len(items)
     column = torch.arange(batch)[:, None, None]
     where = tower.rows[items] * batch + column

@@ -50,7 +50,8 @@ class ServerAdam:
         self._second_moment = SECOND_MOMENTUM * self._second_moment + (1.0 - SECOND_MOMENTUM) * mean_square
         direction = self._momentum / (1.0 - MOMENTUM**self._done)
         scale = np.sqrt(self._second_moment / (1.0 - SECOND_MOMENTUM**self._done))
-        return (parameters - rate * direction / (scale + EPSILON)).astype(np.float32)
+        moved: NDArray[np.float32] = (parameters - rate * direction / (scale + EPSILON)).astype(np.float32)
+        return moved
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """All that changes, as arrays for a checkpoint."""

@@ -61,8 +61,8 @@ class TwoTower(nn.Module):
     """Scores candidates for customers from one table E.
 
     An item is v_i = E[item] + scale * (E[brand] + E[category] + E[department]); a customer is the sum of the
-    visible items, u = sum_l w_l v_l with weights of L2 norm 1; the score is u . v_j. The table is tied between
-    both towers, as in SLIM-like shallow autoencoders (Steck 2019), and there is nothing else to learn.
+    visible items, u = sum_l w_l v_l with weights of L2 norm 1; the score is u . v_j: asymmetric matrix
+    factorisation (Paterek 2007) with one table for both sides, and nothing else to learn.
 
     The table is read in `forward` alone, so that the gradient of one customer is known in closed form from
     the module's inputs and the gradient of its output (`training.norm_sampler`).
@@ -71,7 +71,7 @@ class TwoTower(nn.Module):
     def __init__(self, features: ItemFeatures, config: TowerConfig, parameters: NDArray[np.float32]) -> None:
         super().__init__()
         self.config = config
-        # Plain attributes: public constants, not state. Opacus refuses buffers, which could hold private data.
+        # Plain attributes: public constants, not state. Opacus refuses buffers: they could hold data.
         self.rows = torch.from_numpy(features.rows)
         scales = torch.full(features.rows.shape, config.feature_scale)
         scales[:, 0] = 1.0
