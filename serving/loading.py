@@ -37,6 +37,12 @@ def load_state(settings: Settings) -> State:
     Raises BundleError (missing, damaged, or of another catalogue), RegistryError, ConfigError (silo.toml),
     DataContractError (the silo's tables).
     """
+    state = _load(settings)
+    pa.default_memory_pool().release_unused()  # the tables are gone; their memory would stay
+    return state
+
+
+def _load(settings: Settings) -> State:
     bundle = source_of(settings.bundle, settings.cache).load()
     config = SiloConfig.load(settings.silo)
     silo, store = _silo(config)

@@ -11,6 +11,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.staticfiles import StaticFiles
 
+OWN_FILES_ONLY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
 _HERE = Path(__file__).parent
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -47,4 +49,6 @@ def install(app: FastAPI, *, silos: Sequence[dict[str, Any]], demo: bool) -> Non
 
 def _render(template: str, *, config: dict[str, Any]) -> Response:
     html = _TEMPLATES.get_template(template).render(config=config)
-    return HTMLResponse(html, headers={"cache-control": "no-cache"})
+    return HTMLResponse(
+        html, headers={"cache-control": "no-cache", "content-security-policy": OWN_FILES_ONLY}
+    )

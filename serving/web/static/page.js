@@ -114,7 +114,12 @@ function glide(old) {
 
 function showDue(answer, mine) {
   const now = state.api.now();
-  fill($("due"), answer.due.slice(0, 6).map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
+  fill($("due"), likeliest(answer.due, 6).map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
+}
+
+function likeliest(due, count) {
+  const chosen = new Set([...due].sort((one, other) => other.p_within_7 - one.p_within_7).slice(0, count));
+  return due.filter((item) => chosen.has(item));
 }
 
 function showPopular(everyone, mine) {

@@ -75,11 +75,16 @@ function whenWords(date, now) {
   return { text: dayName.format(date), late: false };
 }
 
+function dueWords(date, now) {
+  const when = whenWords(date, now);
+  return when.late && when.text !== "yesterday" ? { text: `since ${dayName.format(date)}`, late: true } : when;
+}
+
 const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 
 export function dueLine(item, now) {
   const made = element("li");
-  const when = whenWords(new Date(item.expected_at), now);
+  const when = dueWords(new Date(item.expected_at), now);
   const left = element("div");
   left.append(element("p", "line", item.title || item.item_id), element("p", "sub", `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`));
   const bar = element("div", "bar");

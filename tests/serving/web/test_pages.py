@@ -121,6 +121,7 @@ def demo(settings: Settings, tmp_path: Path) -> Any:
 
 def test_several_silos_side_by_side(demo: TestClient) -> None:
     page = demo.get("/").text
+    assert "content-security-policy" in demo.get("/").headers
     assert "silos/north/" in page
     assert "silos/south/" in page
     assert demo.get("/static/page.js").status_code == 200
