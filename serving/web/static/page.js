@@ -153,8 +153,14 @@ function showFacts(mine) {
 async function act(button) {
   const one = button.closest(".card");
   const item = state.items.find((candidate) => candidate.item_id === one.dataset.item);
-  for (const other of one.querySelectorAll("button")) other.disabled = true;
-  await state.api.event(state.customer, item.item_id, button.dataset.event);
+  const buttons = [...one.querySelectorAll("button")];
+  for (const other of buttons) other.disabled = true;
+  try {
+    await state.api.event(state.customer, item.item_id, button.dataset.event);
+  } catch (error) {
+    for (const other of buttons) other.disabled = false;
+    throw error;
+  }
   state.before = new Map(state.items.map((shown, position) => [shown.item_id, position]));
   await refresh();
   $("change").textContent = `${DONE[button.dataset.event]} “${item.title}”: ${changeSummary(state.items, state.before)}`;
