@@ -1,4 +1,4 @@
-"""What privacy tests are built from. `FixedNoise` lives here because the product has no way to replay noise."""
+"""What privacy tests are built from. `FixedNoise` is here because the product cannot replay noise."""
 
 from __future__ import annotations
 

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recsys.errors import BudgetExceededError, LedgerError, PlanError
+from recsys.privacy import accountant
+from recsys.privacy.chain import GENESIS
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Cap, Ledger, Receipt, planned_charge
+from tests.recsys.privacy.builders import DELTA, make_charge, make_plan
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    made = Ledger(tmp_path / "silo" / "ledger.sqlite")
+    made.set_cap(4.0, DELTA)
+    return made
+
+
+def test_a_new_ledger_is_empty_whole_and_private(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "deep" / "ledger.sqlite")
+    assert ledger.events() == ()
+    assert ledger.epsilon(DELTA) == 0.0
+    assert ledger.cap() is None
+    assert ledger.owner() is None
+    assert ledger.head() == GENESIS
+    assert (ledger.verify().ok, ledger.verify().rows) == (True, 0)
+    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
+
+
+def test_a_charge_is_recorded_whole(ledger: Ledger) -> None:
+    charge = make_charge(PrivacyEvent(3.0, 0.1, 20), mechanism="towers", divisor=50.0, approver="ben")
+    number = ledger.reserve(charge)
+    row = ledger.rows()[number - 1]
+    assert (row.kind, row.silo, row.event) == ("reserve", "north", charge.event)
+    assert (row.delta, row.clip_norm, row.divisor) == (DELTA, 1.0, 50.0)
+    told = {
+        "run_id",
+        "purpose",
+        "mechanism",
+        "plan_fingerprint",
+        "snapshot_hmac",
+        "requester",
+        "approver",
+        "unit",
+    }
+    told |= {"relation", "noise_source", "accountant", "accountant_version", "code_version", "consent"}
+    assert told <= set(row.details)
+    assert row.details["approver"] == "ben"
+    assert row.time.endswith("+00:00")
+
+
+def test_what_is_reserved_is_spent_until_the_end(ledger: Ledger) -> None:
+    first = ledger.reserve(make_charge(PrivacyEvent(3.0, 0.1, 20)))
+    second = ledger.reserve(make_charge(PrivacyEvent(6.0)))
+    third = ledger.reserve(make_charge(PrivacyEvent(6.0)))
+    spent = ledger.epsilon(DELTA)
+    ledger.commit(first, 3)
+    ledger.void(second, "the silo left the round")
+    assert ledger.epsilon(DELTA) == spent == accountant.epsilon(ledger.events(), DELTA)
+    assert ledger.events() == (PrivacyEvent(3.0, 0.1, 20), PrivacyEvent(6.0), PrivacyEvent(6.0))
+    assert ledger.events(include_reserved=False) == (PrivacyEvent(3.0, 0.1, 20),)
+    assert [row.id for row in ledger.open_reservations()] == [third]
+
+
+def test_the_cap_holds_and_the_refusal_says_what_is_left(ledger: Ledger) -> None:
+    ledger.reserve(make_charge(PrivacyEvent(1.5)))
+    before = ledger.rows()
+    with pytest.raises(
+        BudgetExceededError, match=r"silo 'north': 'popularity' would bring epsilon to \d"
+    ) as refusal:
+        ledger.reserve(make_charge(PrivacyEvent(1.5)))
+    spent = accountant.epsilon([PrivacyEvent(1.5)], DELTA)
+    assert f"over the cap of 4; spent {spent:.4g}, left {4 - spent:.4g};" in str(refusal.value)
+    assert refusal.value.exit_code == 3
+    assert ledger.rows() == before
+    ledger.reserve(make_charge(PrivacyEvent(20.0)))
+
+
+def test_all_of_the_cap_can_be_used(ledger: Ledger) -> None:
+    event = PrivacyEvent(2.0)
+    ledger.set_cap(accountant.epsilon([event], DELTA), DELTA)
+    ledger.reserve(make_charge(event))
+    with pytest.raises(BudgetExceededError, match=r"left 0;"):
+        ledger.reserve(make_charge(PrivacyEvent(50.0)))
+
+
+def test_events_are_composed_not_added(ledger: Ledger) -> None:
+    event = PrivacyEvent(4.0)
+    alone = accountant.epsilon([event], DELTA)
+    number = 0
+    while number < 10 and accountant.within([event] * (number + 1), 4.0, DELTA):
+        ledger.reserve(make_charge(event))
+        number += 1
+    assert number * alone > 4.0 >= ledger.epsilon(DELTA)
+
+
+def test_without_a_cap_nothing_may_be_spent(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no cap is set"):
+        Ledger(tmp_path / "l").reserve(make_charge())
+
+
+def test_the_last_cap_holds_and_every_change_is_recorded(ledger: Ledger) -> None:
+    ledger.set_cap(4.0, DELTA)
+    assert len(ledger.rows()) == 1
+    ledger.set_cap(0.5, DELTA, requester="ana")
+    assert ledger.cap() == Cap(0.5, DELTA)
+    assert [row.cap for row in ledger.rows()] == [4.0, 0.5]
+    assert ledger.rows()[1].details == {"requester": "ana"}
+    with pytest.raises(BudgetExceededError):
+        ledger.reserve(make_charge())
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_cap_is_a_positive_number(ledger: Ledger, epsilon: float) -> None:
+    with pytest.raises(PlanError, match="epsilon cap"):
+        ledger.set_cap(epsilon, DELTA)
+
+
+def test_one_ledger_is_one_silos(ledger: Ledger) -> None:
+    ledger.reserve(make_charge())
+    assert ledger.owner() == "north"
+    with pytest.raises(LedgerError, match="'north's ledger; give silo 'south' its own"):
+        ledger.reserve(make_charge(silo="south"))
+
+
+@pytest.mark.parametrize("steps", [21, -1, 1.0, True, "2"])
+def test_a_commit_says_how_many_reserved_steps_ran(ledger: Ledger, steps: object) -> None:
+    number = ledger.reserve(make_charge(PrivacyEvent(3.0, 0.1, 20)))
+    with pytest.raises(LedgerError, match="steps"):
+        ledger.commit(number, steps)  # type: ignore[arg-type]
+    assert len(ledger.open_reservations()) == 1
+
+
+def test_only_open_reservations_are_closed(ledger: Ledger) -> None:
+    number = ledger.reserve(make_charge())
+    ledger.commit(number, 1)
+    for close in (lambda: ledger.commit(number, 1), lambda: ledger.void(number, "again")):
+        with pytest.raises(LedgerError, match=f"reservation {number} has its commit"):
+            close()
+    with pytest.raises(LedgerError, match="row 1 is no reservation"):
+        ledger.commit(1, 1)
+    with pytest.raises(LedgerError, match="row 99 does not exist"):
+        ledger.commit(99, 1)
+
+
+def test_approver_and_requester_are_two_people() -> None:
+    with pytest.raises(LedgerError, match="'ana' cannot approve their own request"):
+        make_charge(requester="ana", approver="ana")
+    with pytest.raises(LedgerError, match="snapshot_hmac is empty"):
+        make_charge(snapshot_hmac="")
+
+
+def test_a_planned_charge_takes_every_number_from_the_plan() -> None:
+    plan = make_plan()
+    who = {"silo": "south", "run_id": "r", "purpose": "training", "requester": "ana", "snapshot_hmac": "h"}
+    towers = planned_charge(plan, "towers", steps=7, **who)  # type: ignore[arg-type]
+    assert towers.event == PrivacyEvent(1.1, 0.05, 7)
+    assert (towers.clip_norm, towers.divisor, towers.delta) == (0.3, 150.0, DELTA)
+    sums = planned_charge(plan, "copurchase", **who)  # type: ignore[arg-type]
+    assert (sums.event, sums.clip_norm, sums.divisor) == (PrivacyEvent(4.0), 0.5, None)
+    assert sums.plan_fingerprint == plan.fingerprint()
+    with pytest.raises(PlanError, match="releases once"):
+        planned_charge(plan, "copurchase", steps=2, **who)  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match="no release 'sales'"):
+        planned_charge(plan, "sales", **who)  # type: ignore[arg-type]
+
+
+def test_receipts_say_what_was_charged_and_nothing_about_the_data(ledger: Ledger) -> None:
+    number = ledger.reserve(make_charge(PrivacyEvent(3.0, 0.1, 20), snapshot_hmac="secret-of-the-data"))
+    receipt = ledger.commit(number, 4)
+    reserved, committed = ledger.receipts()
+    assert committed == receipt
+    assert (reserved.kind, committed.kind, committed.steps_done) == ("reserve", "commit", 4)
+    assert reserved.event == committed.event == PrivacyEvent(3.0, 0.1, 20)
+    assert committed.hash == ledger.head()
+    assert "secret-of-the-data" not in reserved.to_json() + committed.to_json()
+    assert Receipt.from_json(committed.to_json()) == committed
+    other = ledger.reserve(make_charge(run_id="run-2"))
+    assert [r.reservation for r in ledger.receipts(run_id="run-2")] == [other]
+    assert [r.row for r in ledger.receipts(after=number)] == [number + 1, other]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"event": 1}', "null"])
+def test_what_is_no_receipt_is_refused(text: str) -> None:
+    with pytest.raises(LedgerError, match="no receipt"):
+        Receipt.from_json(text)
+
+
+def test_the_coordinators_mirror_counts_each_reservation_once(ledger: Ledger, tmp_path: Path) -> None:
+    for steps in (5, 7):
+        ledger.commit(ledger.reserve(make_charge(PrivacyEvent(3.0, 0.1, steps))), steps)
+    died = ledger.reserve(make_charge(PrivacyEvent(9.0)))
+    mirror = Ledger(tmp_path / "mirror.sqlite")
+    assert all(mirror.mirror(receipt) for receipt in ledger.receipts())
+    assert not any(mirror.mirror(receipt) for receipt in ledger.receipts())
+    assert mirror.mirrored() == {"north": ledger.events()}
+    assert mirror.epsilon(DELTA) == ledger.epsilon(DELTA)
+    mirror.mirror(ledger.void(died, "gone"))
+    assert mirror.events() == ledger.events()
+    assert mirror.verify().ok
+    assert len(mirror.receipts()) == 0
+
+
+def test_a_commit_alone_is_enough_for_the_mirror(ledger: Ledger, tmp_path: Path) -> None:
+    receipt = ledger.commit(ledger.reserve(make_charge()), 1)
+    mirror = Ledger(tmp_path / "mirror.sqlite")
+    mirror.mirror(receipt)
+    assert mirror.mirrored() == {"north": ledger.events()}
+
+
+def test_a_rewritten_silo_ledger_shows_at_the_mirror(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.reserve(make_charge(PrivacyEvent(3.0)))
+    mirror = Ledger(tmp_path / "mirror.sqlite")
+    mirror.mirror(ledger.receipts()[0])
+    rewritten = Ledger(tmp_path / "other.sqlite")
+    rewritten.set_cap(4.0, DELTA)
+    rewritten.reserve(make_charge(PrivacyEvent(30.0)))
+    with pytest.raises(LedgerError, match="its ledger was rewritten"):
+        mirror.mirror(rewritten.receipts()[0])
+
+
+def test_a_missing_ledger_is_not_made_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no such ledger"):
+        Ledger(tmp_path / "none", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as one" * 20])
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(content)
+    ledger = Ledger(path, create=False)
+    with pytest.raises(LedgerError, match=r"not a privacy ledger|unreadable or damaged"):
+        ledger.rows()
+    assert not ledger.verify().ok
+
+
+def test_another_version_is_refused(ledger: Ledger) -> None:
+    with sqlite3.connect(ledger.path) as raw:
+        raw.execute("PRAGMA user_version = 9")
+    with pytest.raises(LedgerError, match="not a privacy ledger"):
+        ledger.reserve(make_charge())
+
+
+any_float = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    noise=any_float,
+    rate=any_float,
+    delta=any_float,
+    steps=st.one_of(st.integers(-(2**63), 2**63 - 1), any_float),
+)
+def test_the_database_itself_refuses_nonsense(
+    ledger: Ledger, noise: float, rate: float, delta: float, steps: float
+) -> None:
+    valid = (
+        1e-9 <= noise <= 1e9 and 0 < rate <= 1 and 0 < delta < 1 and steps >= 1 and float(steps).is_integer()
+    ) and abs(steps) < 2**63
+    raw = sqlite3.connect(ledger.path, isolation_level=None)
+    raw.execute("BEGIN")
+    values = [2, "reserve", "t", "north", noise, rate, steps, delta, 1.0, "{}", ledger.head(), "0" * 64]
+    numbers = "noise_multiplier, sampling_rate, steps, delta, clip_norm"
+    columns = f"id, kind, time, silo, {numbers}, details, previous, hash"
+    try:
+        raw.execute(f"INSERT INTO rows ({columns}) VALUES ({', '.join('?' * 12)})", values)
+        assert valid
+    except sqlite3.IntegrityError:
+        assert not valid
+    finally:
+        raw.rollback()
+        raw.close()
+
+
+def test_details_are_json(ledger: Ledger) -> None:
+    ledger.reserve(make_charge(purpose='quotes " and \u00fcml\u00e4uts'))
+    assert ledger.rows()[1].details["purpose"] == 'quotes " and \u00fcml\u00e4uts'
+    assert ledger.verify().ok
+    with sqlite3.connect(ledger.path) as raw:
+        assert (
+            json.loads(raw.execute("SELECT details FROM rows WHERE id = 2").fetchone()[0])["unit"]
+            == "customer"
+        )

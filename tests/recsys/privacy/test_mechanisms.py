@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from recsys.errors import PlanError
+from recsys.privacy import mechanisms
+from recsys.privacy.mechanisms import SecureNoise, noised_sum, release_sum
+from recsys.privacy.plan import DpSgdPlan, ReleasePlan
+from tests.recsys.privacy.builders import FixedNoise
+
+PLAN = ReleasePlan("popularity", clip_norm=0.5, noise_multiplier=4.0)
+
+
+def test_a_million_draws_are_normal() -> None:
+    draws = SecureNoise().normal(1_000_000, 3.0)
+    assert draws.std() == pytest.approx(3.0, rel=0.005)
+    assert abs(draws.mean()) < 6 * 3.0 / 1000
+    # 2.8 / sqrt(n) is exceeded once in three million runs.
+    assert stats.kstest(draws / 3.0, "norm").statistic < 2.8e-3
+    assert abs(stats.kurtosis(draws)) < 6 * math.sqrt(24e-6)
+    halves = draws.reshape(2, -1)
+    assert abs(np.corrcoef(halves)[0, 1]) < 6 / math.sqrt(500_000)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), 0, 1, 5, (3, 7), (0, 4), 2 * mechanisms.CHUNK + 1, (2 * mechanisms.CHUNK, 2)]
+)
+def test_every_place_of_every_shape_is_filled(shape: int | tuple[int, ...]) -> None:
+    draws = SecureNoise().normal(shape, 1.0)
+    assert draws.shape == np.empty(shape).shape
+    assert draws.dtype == np.float64
+    assert np.isfinite(draws).all()
+    assert len(np.unique(draws)) == draws.size
+
+
+def test_draws_are_those_of_box_and_muller() -> None:
+    raw = np.frombuffer(np.random.default_rng(5).bytes(16 * 8), dtype=np.uint64) >> np.uint64(11)
+    u = raw / 2.0**53
+    radius = np.sqrt(-2 * np.log(1 - u[:8])) * 2.0
+    expected = np.concatenate([radius * np.cos(2 * np.pi * u[8:]), radius * np.sin(2 * np.pi * u[8:])])
+    np.testing.assert_allclose(FixedNoise(5).normal(16, 2.0), expected, rtol=1e-9)
+
+
+def test_the_largest_draw_is_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = SecureNoise()
+    monkeypatch.setattr(noise, "_bytes", lambda n: b"\xff" * n)
+    assert np.abs(noise.normal(4, 1.0)).max() == pytest.approx(math.sqrt(2 * 53 * math.log(2)), rel=1e-3)
+
+
+@pytest.mark.parametrize("std", [0.0, -1.0, float("nan"), float("inf"), True])
+def test_noise_that_is_none_is_refused(std: float) -> None:
+    with pytest.raises(PlanError, match="noise standard deviation"):
+        SecureNoise().normal(3, std)
+
+
+def test_two_sources_never_agree() -> None:
+    first, second = SecureNoise(), SecureNoise()
+    draws = [source.normal(100, 1.0) for source in (first, second, first, second)]
+    assert len(np.unique(np.concatenate(draws))) == 400
+
+
+def test_nothing_can_seed_copy_or_save_a_source() -> None:
+    assert list(inspect.signature(SecureNoise).parameters) == []
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="cannot be copied or saved"):
+            attempt(SecureNoise())
+
+
+def test_a_forked_process_draws_its_own_noise() -> None:
+    noise = SecureNoise()
+    noise.normal(1, 1.0)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, noise.normal(8, 1.0).tobytes())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = np.frombuffer(os.read(reader, 64))
+    assert len(theirs) == 8
+    assert not np.isin(noise.normal(8, 1.0), theirs).any()
+
+
+def test_threads_share_a_source_without_repeating() -> None:
+    noise = SecureNoise()
+    with ThreadPoolExecutor(4) as pool:
+        draws = list(pool.map(lambda _: noise.normal(1000, 1.0), range(20)))
+    assert len(np.unique(np.concatenate(draws))) == 20_000
+
+
+def test_the_sample_is_poisson() -> None:
+    noise, n, rate, rounds = SecureNoise(), 200, 0.1, 4000
+    drawn = np.array([np.isin(np.arange(n), noise.poisson_sample(n, rate)) for _ in range(rounds)])
+    sizes = drawn.sum(1)
+    assert sizes.mean() == pytest.approx(n * rate, abs=6 * math.sqrt(n * rate * (1 - rate) / rounds))
+    assert sizes.var() == pytest.approx(n * rate * (1 - rate), rel=6 * math.sqrt(2 / rounds))
+    each = drawn.mean(0)
+    assert np.abs(each - rate).max() < 6.5 * math.sqrt(rate * (1 - rate) / rounds)
+    together = (drawn[:, 0] & drawn[:, 1]).mean()
+    assert together == pytest.approx(rate**2, abs=6 * math.sqrt(rate**2 / rounds))
+
+
+def test_the_sample_may_be_empty_or_everyone() -> None:
+    noise = SecureNoise()
+    assert noise.poisson_sample(50, 1.0).tolist() == list(range(50))
+    assert noise.poisson_sample(0, 0.5).tolist() == []
+    assert noise.poisson_sample(50, 1e-17).tolist() == []
+    uniform = noise.uniform(10_000)
+    assert uniform.min() >= 0
+    assert uniform.max() < 1
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True).filter(lambda q: not 0 < q <= 1))
+def test_a_rate_that_is_no_probability_is_refused(rate: float) -> None:
+    with pytest.raises(PlanError, match="sampling_rate"):
+        SecureNoise().poisson_sample(3, rate)
+
+
+def test_a_release_is_its_sum_plus_the_plans_noise() -> None:
+    total = np.arange(200_000, dtype=np.float64)
+    released = noised_sum(total, PLAN, SecureNoise())
+    assert released.dtype == np.float32
+    assert (released - total).std() == pytest.approx(2.0, rel=0.02)
+    steps = DpSgdPlan(clip_norm=0.5, noise_multiplier=2.0, sampling_rate=0.1, steps=3)
+    assert noised_sum(np.zeros((400, 50)), steps, SecureNoise()).std() == pytest.approx(1.0, rel=0.04)
+
+
+def test_batches_make_no_difference_and_noise_is_added_once() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    whole = release_sum([rows], PLAN, FixedNoise(1))
+    parts = release_sum((rows[k : k + 7] for k in range(0, 60, 7)), PLAN, FixedNoise(1))
+    np.testing.assert_allclose(whole, parts, rtol=1e-6)
+
+
+def test_no_customers_still_give_noise() -> None:
+    assert np.abs(release_sum([np.zeros((0, 4))], PLAN, SecureNoise())).min() > 0
+    with pytest.raises(PlanError, match="no batches"):
+        release_sum([], PLAN, SecureNoise())
+
+
+def test_an_unclipped_sum_is_refused() -> None:
+    with pytest.raises(PlanError, match="popularity: the sum is not finite"):
+        noised_sum(np.array([1.0, np.nan]), PLAN, SecureNoise())

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from recsys.errors import LedgerError
+from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
+
+
+def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "silo" / "snapshot.key"
+    key = snapshot_key(path)
+    assert len(key) == 32
+    assert snapshot_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert snapshot_key(tmp_path / "other.key") != key
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.key"
+    snapshot_key(path)
+    path.chmod(0o640)
+    with pytest.raises(LedgerError, match="chmod 600"):
+        snapshot_key(path)
+
+
+def test_a_short_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.key"
+    snapshot_key(path)
+    path.write_bytes(b"short")
+    with pytest.raises(LedgerError, match="5 bytes are no snapshot key"):
+        snapshot_key(path)
+
+
+def test_the_hmac_depends_on_key_content_and_parts() -> None:
+    key = b"k" * 32
+    made = [
+        snapshot_hmac(key, [b"ab", b"c"]),
+        snapshot_hmac(key, [b"a", b"bc"]),
+        snapshot_hmac(key, [b"abc"]),
+        snapshot_hmac(b"l" * 32, [b"abc"]),
+    ]
+    assert len(set(made)) == 4
+    assert snapshot_hmac(key, iter([b"abc"])) == made[2]
