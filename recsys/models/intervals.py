@@ -85,8 +85,8 @@ def contribution(h: Histories, catalogue: Catalogue) -> NDArray[np.float64]:
 def fit(noised: NDArray[np.float64], noise_std: float) -> CategoryGaps:
     """Category means and variances from a noised histogram, each with as much of the whole as it needs.
 
-    Every category's gaps follow one of a grid of log-normals. The whole histogram makes a first prior over the
-    grid, expectation-maximisation over the categories refines it (empirical Bayes, Morris 1983), and the
+    Every category's gaps follow one of a grid of log-normals. The whole histogram makes a first prior over it
+    and expectation-maximisation over the categories refines that (empirical Bayes, Morris 1983); the
     estimates are posterior means. A category's size is profiled out, which for Gaussian noise leaves
     exp((H . f)^2 / (2 f . f s^2)) as the likelihood of a shape f. Post-processing: costs no privacy.
 
@@ -124,5 +124,5 @@ def _first_prior(whole: NDArray[np.float64], noise_std: float) -> NDArray[np.flo
     blurred = _posterior(_likelihood(whole[None], noise_std), np.ones(len(_SHAPES)))[0] @ _SHAPES
     mean = blurred @ CENTRES
     variance = max(float(blurred @ (CENTRES - mean) ** 2), NARROWEST)
-    prior = np.exp(-0.5 * (_MEANS - mean) ** 2 / variance) * (_VARIANCES <= 1.01 * variance) + 1e-9
+    prior = np.exp(-0.5 * (_MEANS - mean) ** 2 / variance) * (1.01 * variance >= _VARIANCES) + 1e-9
     return np.asarray(prior / prior.sum())
