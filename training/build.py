@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recsys.models.affinity import Affinity, category_groups, denoise
+from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, TOWERS
 from training.gradient_rounds import published_vectors, run_towers
+from training.local import pair_scope
 from training.publish import Block, Models
-from training.session import Session
+from training.session import Arrays, Session
 from training.stages import run_copurchase, run_intervals, run_popularity
+
+FACTORS = "factors"
 
 
 def train_models(session: Session) -> Models:
     """Run or resume every stage of the plan. Raises QuorumError, PlanError, BudgetExceededError, TrainingError."""
     popularities = run_popularity(session)
     intervals = run_intervals(session)
-    total = run_copurchase(session, popularities)
+    affinity = _affinity(session, popularities, run_copurchase(session, popularities))
     towers = run_towers(session, popularities)
-    blocks: list[Block] = []
-    curves: dict[str, list[float]] = {}
+    blocks, curves = [], {}
+    if affinity.history.shape[1]:
+        blocks.append(Block(COPURCHASE, affinity.candidates, affinity.history))
     if towers is not None:
         vectors = published_vectors(session, towers)
         blocks.append(Block(TOWERS, vectors, vectors))
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
-    n = len(session.catalogue)
-    return Models(
-        popularities,
-        tuple(blocks),
-        np.full((n, 1), -1, np.int32),
-        np.zeros((n, 1), np.float32),
-        intervals,
-        curves,
-    )
+    return Models(popularities, tuple(blocks), affinity.neighbours, affinity.lifts, intervals, curves)
+
+
+def _affinity(session: Session, popularities: NDArray[np.float64], total: NoisedTotal | None) -> Affinity:
+    """The co-purchase model; without columns and neighbours if the plan has no share for it."""
+    if total is None:
+        n = len(session.catalogue)
+        nothing = np.zeros((n, 0), np.float32)
+        return Affinity(nothing, nothing, np.zeros((n, 0), np.int32), nothing)
+
+    def make() -> Arrays:
+        settings = session.settings.copurchase
+        return vars(
+            denoise(
+                total.values,
+                total.noise_std,
+                popularities,
+                pair_scope(popularities, settings),
+                category_groups(session.catalogue),
+                rank=session.config.copurchase.rank,
+                neighbours=session.config.copurchase.neighbours,
+            )
+        )
+
+    return Affinity(**session.once(FACTORS, make))

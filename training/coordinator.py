@@ -39,6 +39,7 @@ def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume
         session = _begin(grid, config, federation, declared, catalogue, folder, progress)
         models = train_models(session)
         report = settle(session, kind) | {"data_kind": kind.value, "attempts": session.attempt}
+        report["missed_rounds"] = dict(session.rounds.missed)
         bundle = publish_run(session, models, folder.read_json(STATEMENT))
         report |= {"model_version": bundle.version, "seconds": session.seconds}
         release = record_run(session, report, models.curves)

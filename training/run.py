@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ def run_training(
     Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError, BundleError, RegistryError.
     """
     quiet_libraries()
+    # Opacus' second backward pass needs no gradients of the inputs, which torch finds worth a warning.
+    warnings.filterwarnings("ignore", message="Full backward hook is firing")
     from training.client_app import app
     from training.coordinator import coordinate
     from training.simulate import in_process

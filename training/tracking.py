@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.bundle.registry_mlflow import MlflowRegistry, Release
+from recsys.bundle.registry_mlflow import QUIET, MlflowRegistry, Release
 from training.checkpoint import RunFolder
 from training.config import TrainingConfig
 from training.session import Session
@@ -47,6 +48,8 @@ def record_run(session: Session, report: Mapping[str, Any], curves: Curves) -> R
 def _record(
     uri: str, config: TrainingConfig, folder: RunFolder, report: Mapping[str, Any], curves: Curves
 ) -> str:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     client = MlflowClient(uri, uri)
@@ -113,15 +116,15 @@ def _plots(folder: Path, report: Mapping[str, Any], curves: Curves) -> None:
     from matplotlib.figure import Figure
 
     for name, curve in curves.items():
-        figure = Figure(figsize=(6, 3.5), layout="constrained")
+        figure = Figure(figsize=(6, 3.5))
         axes = figure.subplots()
         axes.plot(range(1, len(curve) + 1), curve)
         axes.set(xlabel="round", ylabel=name.replace("_", " "))
-        figure.savefig(folder / f"{name}.png", dpi=110)
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
+        figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+    figure = Figure(figsize=(6, 3.5))
     axes = figure.subplots()
     axes.barh(list(report["silos"]), [spent["epsilon"] for spent in report["silos"].values()])
     axes.axvline(report["person_epsilon"], linestyle="--", label="worst-off person")
     axes.set(xlabel=f"epsilon of this run at delta {report['delta']:g}")
     axes.legend()
-    figure.savefig(folder / "epsilon.png", dpi=110)
+    figure.savefig(folder / "epsilon.png", dpi=100, bbox_inches="tight")

@@ -31,25 +31,57 @@ KILL_AFTER = ["popularity 0/1", "copurchase 0/1", "towers 3/5", "receipts 0/1", 
 """Progress lines: each kill falls into the stage that the line opens (step 3 is inside a block of two)."""
 
 
-def command(root: Path) -> list[str]:
-    settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    start = "from recsys.cli import main; main()"
-    paths = ["--federation", str(root / "world" / "federation.toml"), "--output", str(root / "out")]
-    return [sys.executable, "-c", start, "train", *paths, *settings, "--json"]
+STARTER = """
+import os, sys
+from recsys.cli import main, quiet_libraries
+
+quiet_libraries()
+import dp_accounting.pld, matplotlib.figure, mlflow  # the slow imports, once for all attempts
+import training.client_app, training.coordinator, training.engine
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.argv = line.split()
+        main()
+        sys.exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
-def kill_after(root: Path, line: str) -> None:
-    """Start training and kill -9 the whole process as soon as it prints a progress line."""
-    with subprocess.Popen(command(root), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
-        assert run.stderr is not None
-        for shown in run.stderr:
+class Terminal:
+    """Runs `thousandfaces train` again and again, each time in a process of its own."""
+
+    def __init__(self, root: Path) -> None:
+        settings = [part for setting in SETTINGS for part in ("--set", setting)]
+        paths = ["--federation", str(root / "world" / "federation.toml"), "--output", str(root / "out")]
+        self._line = " ".join(["thousandfaces", "train", *paths, *settings, "--json"])
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._starter = subprocess.Popen([sys.executable, "-c", STARTER], text=True, **pipes)
+
+    def kill_after(self, line: str) -> None:
+        """Train, and kill -9 the process as soon as it prints a progress line."""
+        child = self._start()
+        for shown in self._starter.stderr:
             if shown.startswith(line):
                 time.sleep(0.02)
-                os.kill(run.pid, signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
                 break
-        else:
-            pytest.fail(f"the run ended before '{line}'")
-    assert run.returncode == -signal.SIGKILL
+        assert int(self._starter.stdout.readline()) == -signal.SIGKILL
+
+    def finish(self) -> dict:
+        """Train to the end; the report."""
+        self._start()
+        report = json.loads(self._starter.stdout.readline())
+        assert int(self._starter.stdout.readline()) == 0
+        self._starter.communicate()
+        return report
+
+    def _start(self) -> int:
+        self._starter.stdin.write(f"{self._line}\n")
+        self._starter.stdin.flush()
+        return int(self._starter.stdout.readline())
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +89,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, list[di
     """One run, killed once in every stage; what each silo's ledger had charged after every kill."""
     root = tmp_path_factory.mktemp("interrupted")
     write_world(WorldConfig(persons=300, n_items=240, weeks=6), root / "world")
-    charged = []
+    terminal, charged = Terminal(root), []
     for line in KILL_AFTER:
-        kill_after(root, line)
+        terminal.kill_after(line)
         assert not list((root / "out" / "runs").glob("*/bundle/manifest.json")) or line.startswith("tracking")
         charged.append({name: steps(ledger) for name, ledger in ledgers(root).items()})
-    done = subprocess.run(command(root), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return root, json.loads(done.stdout), charged
+    return root, terminal.finish(), charged
 
 
 def ledgers(root: Path) -> dict[str, Ledger]:

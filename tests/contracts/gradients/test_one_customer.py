@@ -1,0 +1,108 @@
+"""What the ghost path adds up equals one backward pass per customer, clipped one by one."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opacus.grad_sample import compute_embedding_norm_sample
+from torch import nn
+
+from tests.contracts.gradients.builders import (
+    N_ITEMS,
+    Silent,
+    everyone,
+    inputs,
+    make_customers,
+    make_objective,
+    one_by_one,
+    score_gradients,
+    start,
+)
+from training.batches import Batch
+from training.engine import Engine
+from training.norm_sampler import gradient_norms
+
+
+@pytest.mark.parametrize("clip_norm", [1e-3, 0.05, 1e6])
+@pytest.mark.parametrize("negatives", [3, 25, N_ITEMS])
+def test_the_clipped_sum_is_that_of_single_backward_passes(clip_norm, negatives):
+    objective, customers = make_objective(negatives=negatives), make_customers(80)
+    parameters = start(objective)
+    engine, plan = Engine(objective), everyone(clip_norm)
+    got = engine.noised_gradient(parameters, customers, plan, Silent(), rng=np.random.default_rng(3)).values
+
+    batch = objective.batch(customers, np.arange(80), np.random.default_rng(3))
+    gradients = one_by_one(objective, parameters, batch)
+    norms = np.linalg.norm(gradients, axis=1, keepdims=True)
+    expected = (gradients * np.minimum(1.0, clip_norm / norms)).sum(0)
+    assert len(batch) > 50
+    assert np.linalg.norm(got - expected) <= 1e-5 * np.linalg.norm(expected)
+
+
+def random_batch(seed, customers, length, targets, negatives):
+    """Any inputs at all: repeated items, targets that are in the history, negatives that repeat."""
+    random = np.random.default_rng(seed)
+    few = random.integers(1, N_ITEMS + 1)  # few items: many repetitions
+    weights = random.random((customers, length)) * (random.random((customers, length)) < 0.8)
+    return Batch(
+        torch.from_numpy(random.integers(0, few, negatives)),
+        torch.from_numpy(random.integers(0, few, (customers, length))),
+        torch.from_numpy(weights.astype(np.float32)),
+        torch.from_numpy(random.integers(0, few, (customers, targets))),
+        torch.from_numpy(random.random((customers, targets)) < 0.7),
+        torch.from_numpy(random.random((customers, negatives)) < 0.7),
+        torch.full((customers,), float(N_ITEMS)),
+    )
+
+
+@given(st.integers(0, 2**32), st.integers(0, 5), st.integers(1, 9), st.integers(1, 4), st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, length, targets, negatives):
+    objective = make_objective()
+    batch = random_batch(seed, customers, length, targets, negatives)
+    tower, backprops, _ = score_gradients(objective, start(objective, seed), batch)
+    norms = gradient_norms(tower, inputs(batch), backprops).numpy()
+    expected = np.linalg.norm(one_by_one(objective, start(objective, seed), batch)[:customers], axis=1)
+    assert norms.shape == (customers,)
+    np.testing.assert_allclose(norms, expected, rtol=1e-5, atol=3e-6)
+    assert (norms >= expected - 3e-7).all(), "below the true norm by no more than float32 can tell"
+
+
+def test_norms_equal_those_of_the_stock_sampler_for_one_embedding_look_up():
+    objective = make_objective()
+    batch = random_batch(7, customers=40, length=9, targets=4, negatives=30)
+    tower, backprops, _ = score_gradients(objective, start(objective), batch)
+
+    # The same model as Opacus wants it: one nn.Embedding, one look-up of history, targets and negatives.
+    embedding = nn.Embedding.from_pretrained(tower.table.detach().clone(), freeze=False)
+    candidates = torch.cat([batch.targets, batch.negatives.expand(40, -1)], 1)
+    everything = tower.rows[torch.cat([batch.history, candidates], 1)]
+    looked_up = embedding(everything)
+    looked_up.retain_grad()
+    items = (looked_up * tower.scales[0][:, None]).sum(2)
+    users = (items[:, :9] * batch.weights[..., None]).sum(1)
+    scores = (items[:, 9:] * users[:, None]).sum(2)
+    scores.backward(backprops)
+    stock = compute_embedding_norm_sample(embedding, [everything], looked_up.grad)[embedding.weight]
+    np.testing.assert_allclose(gradient_norms(tower, inputs(batch), backprops), stock, rtol=1e-5)
+
+
+def test_replacing_one_customer_leaves_all_others_bit_identical():
+    objective, customers, other = make_objective(), make_customers(40), make_customers(40, seed=9)
+    parameters, changed = start(objective), 17
+    customers.ids[changed, :3], other.ids[changed, :3] = [1, 2, 3], [4, 5, 6]  # both can be learned from
+    before = objective.batch(customers, np.arange(40), np.random.default_rng(0))
+    customers.ids[changed], customers.weights[changed] = other.ids[changed], other.weights[changed]
+    after = objective.batch(customers, np.arange(40), np.random.default_rng(0))
+
+    position = int((~(before.history == after.history).all(1)).nonzero()[0])
+    rest = np.arange(len(before)) != position
+    results = []
+    for batch in (before, after):
+        tower, backprops, losses = score_gradients(objective, parameters, batch)
+        norms = gradient_norms(tower, inputs(batch), backprops)
+        results.append((losses.numpy(), backprops.numpy(), norms.numpy()))
+    for old, new in zip(*results, strict=True):
+        assert np.array_equal(old[rest], new[rest])
+        assert not np.array_equal(old[position], new[position])
