@@ -48,31 +48,23 @@ class Chain:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         if create:
-            with self.writing() as connection:
-                if _schema_version(connection) == 0:
+            with self._transaction() as connection:
+                if _is_empty(connection):
                     _make_tables(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection on which nothing is to be written; LedgerError if the file is no ledger."""
         with self._connected() as connection:
-            if _schema_version(connection) != SCHEMA_VERSION:
-                raise LedgerError(
-                    f"{self.path}: not a privacy ledger (version {SCHEMA_VERSION}); check the path"
-                )
+            self._refuse_other_files(connection)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that no other writer can interleave with; durable once the block is left."""
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+        with self._transaction() as connection:
+            self._refuse_other_files(connection)
+            yield connection
 
     def append(self, connection: sqlite3.Connection, kind: str, silo: str, **values: Value) -> sqlite3.Row:
         """Add one row inside a `writing` block; its number, time, links and hash are made here."""
@@ -113,6 +105,21 @@ class Chain:
             return _verify(self.all_rows(), set(known_heads) - {GENESIS})
         except LedgerError as error:
             return Verification(False, 0, GENESIS, None, str(error))
+
+    def _refuse_other_files(self, connection: sqlite3.Connection) -> None:
+        if _schema_version(connection) != SCHEMA_VERSION:
+            raise LedgerError(f"{self.path}: not a privacy ledger (version {SCHEMA_VERSION}); check the path")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -161,6 +168,12 @@ def _problem(row: sqlite3.Row, position: int, previous: str) -> str | None:
 
 def _schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether nothing is in the file yet: another program's database is never written to."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    return _schema_version(connection) == 0 and tables == 0
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

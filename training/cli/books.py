@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from recsys.errors import ConfigError, LedgerError
 from recsys.privacy.budget import BudgetReport
@@ -16,6 +16,7 @@ from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Cap, Ledger, Row
 from recsys.silos.config import FederationConfig
 
+PIPE_WIDTH = 140
 STATUS = ("silo", "spent ε", "cap", "left", "δ", "releases", "open", "chain")
 HISTORY = ("row", "time", "kind", "of", "mechanism", "noise", "rate", "steps", "run", "by")
 
@@ -71,7 +72,8 @@ def print_status(report: BudgetReport, books: Books) -> None:
 def print_history(rows: Mapping[str, list[Row]]) -> None:
     """Every row as a line, a table for each silo."""
     for silo, found in rows.items():
-        table = Table(*HISTORY, title=silo)
+        columns = [Column(name, overflow="fold", no_wrap=name in ("row", "kind")) for name in HISTORY]
+        table = Table(*columns, title=silo)
         for row in found:
             table.add_row(*map(escape, _history_cells(row)))
         _console().print(table)
@@ -109,4 +111,6 @@ def _history_cells(row: Row) -> list[str]:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False)
+    # A pipe or a log has no width of its own: leave room for whole rows there.
+    return console if console.is_terminal else Console(soft_wrap=True, highlight=False, width=PIPE_WIDTH)

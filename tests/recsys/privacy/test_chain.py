@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import LedgerError
-from recsys.privacy.chain import GENESIS, Verification, row_hash
+from recsys.privacy.chain import GENESIS, Chain, Verification, row_hash
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.ledger_schema import VALUES
@@ -119,3 +119,21 @@ def test_a_damaged_ledger_spends_nothing_more(original: Path) -> None:
     tampered(original, "DELETE FROM rows WHERE id IN (6, 7)")
     with pytest.raises(LedgerError, match="row 6 is missing or was moved; found number 8 in its place"):
         Ledger(original.with_name("tampered.sqlite")).reserve(make_charge())
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.sqlite"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE theirs (x)")
+    raw.close()
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match="not a privacy ledger"):
+        Ledger(path).set_cap(1.0, DELTA)
+    assert path.read_bytes() == before
+
+
+def test_what_the_database_refuses_leaves_the_ledger_unchanged(original: Path) -> None:
+    chain = Chain(original)
+    with pytest.raises(LedgerError, match="refused: no such reservation"), chain.writing() as connection:
+        chain.append(connection, "void", "north", reservation=99)
+    assert chain.verify().rows == ROWS
