@@ -18,7 +18,7 @@ FACTORS = "factors"
 
 
 def train_models(session: Session) -> Models:
-    """Run or resume every stage of the plan. Raises QuorumError, PlanError, BudgetExceededError, TrainingError."""
+    """Run or resume every stage of the plan. Errors: see `training.run.run_training`."""
     popularities = run_popularity(session)
     intervals = run_intervals(session)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))

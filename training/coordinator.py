@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ def _begin(
     progress: Progress,
 ) -> Session:
     progress("silos", 0, 1)
+    begin = time.perf_counter()
     rounds = Rounds(grid, _rules(config, len(declared)), _header(config, catalogue, folder))
     rounds.meet(frozenset(silo.name for silo in declared))
     progress("silos", 1, 1)
@@ -90,7 +92,8 @@ def _begin(
     settings = config.silo_settings(ordered=not rounds.with_ordering(Ordering.NONE))
     rounds.announce(plan=plan.to_json(), fingerprint=plan.fingerprint(), settings=settings.model_dump_json())
     progress("plan", 1, 1)
-    return Session(config, settings, catalogue, plan, folder, rounds, progress)
+    seconds = {"plan": time.perf_counter() - begin}
+    return Session(config, settings, catalogue, plan, folder, rounds, progress, seconds)
 
 
 def _rules(config: TrainingConfig, silos: int) -> Rules:

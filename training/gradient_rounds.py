@@ -47,8 +47,8 @@ class Towers:
 def run_towers(session: Session, popularities: NDArray[np.float64]) -> Towers | None:
     """All rounds of the towers, from the last checkpoint on; None if the plan has no share for them.
 
-    A block is the reservation's size in every silo: after an interruption the block that was under way is done
-    and charged again.
+    A block is the reservation's size in every silo: after an interruption the block that was under way is
+    done and charged again.
     """
     plan, every = session.plan.dpsgd, session.config.checkpoint_every
     if plan is None:

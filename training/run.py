@@ -37,7 +37,8 @@ def run_training(
 
     resume: continue the latest unfinished run of the same configuration; finished stages are not redone, what
     is redone is charged again.
-    Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError, BundleError, RegistryError.
+    Raises ConfigError, PlanError, BudgetExceededError, QuorumError, TrainingError, BundleError or
+    RegistryError.
     """
     quiet_libraries()
     # Opacus' second backward pass needs no gradients of the inputs, which torch finds worth a warning.

@@ -1,4 +1,4 @@
-"""No stage of a silo computes a release unless its ledger has been charged, and no noise is drawn elsewhere."""
+"""No stage of a silo releases anything unless its ledger was charged, and no noise is drawn elsewhere."""
 
 import ast
 import inspect

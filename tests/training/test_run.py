@@ -11,7 +11,7 @@ from recsys.errors import BudgetExceededError, ConfigError, PlanError, QuorumErr
 from recsys.privacy.ledger import Charge, Ledger
 from recsys.privacy.plan import PrivacyEvent
 from recsys.silos.config import FederationConfig
-from training import gradient_rounds, local
+from training import gradient_rounds
 from training.checkpoint import open_run, runs
 from training.config import TrainingConfig
 from training.run import run_training
@@ -145,7 +145,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
         numbers = {"event": PrivacyEvent(1.5), "delta": silo.delta, "clip_norm": 1.0, "divisor": None}
         hashes = {"plan_fingerprint": "0" * 64, "snapshot_hmac": "0" * 64}
         ledger.reserve(Charge(silo=silo.name, **earlier, **numbers, **hashes))
-    with pytest.raises(BudgetExceededError, match="citygrocer: budget-exceeded .*epsilon left 0"):
+    with pytest.raises(BudgetExceededError, match=r"citygrocer: budget-exceeded .*epsilon left 0"):
         run_training(configured())
 
 

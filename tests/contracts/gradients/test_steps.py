@@ -93,7 +93,7 @@ def test_what_ran_and_the_shape_are_the_same_without_one_customer():
 
 
 def test_batches_are_poisson_samples():
-    n, rate, steps = 40, 0.3, 1500
+    n, rate, steps = 40, 0.3, 200
     objective, customers, watched = make_objective(embedding_dim=2, negatives=2), make_customers(n), Watched()
     plan = DpSgdPlan(clip_norm=0.3, noise_multiplier=1.0, sampling_rate=rate, steps=steps)
     for _ in range(steps):
