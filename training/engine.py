@@ -6,6 +6,7 @@ which a claim for add-or-remove-one cannot allow. Here both are constants of the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -33,6 +34,9 @@ from training.norm_sampler import gradient_norms
 from training.objective import Objective
 
 SUM = "sum"
+
+# Only table entries have gradients here, never inputs: torch says so in every step.
+warnings.filterwarnings("ignore", message="Full backward hook is firing")
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,10 @@ class Engine:
         that depends on no other customer, and the sum gets Gaussian noise of `plan.noise_std` once, also if
         nobody was sampled. Neither the result's shape nor `ran` depends on the data.
         """
+        tower = self.objective.tower(parameters)
         sampled = noise.poisson_sample(len(sequences), plan.sampling_rate)
         batch = self.objective.batch(sequences, sampled, rng or np.random.default_rng())
-        optimizer = self._step(self.objective.tower(parameters), batch, plan, noise)
+        optimizer = self._step(tower, batch, plan, noise)
         ran = Ran(plan.sampling_rate, plan.clip_norm, optimizer.std, optimizer.draws)
         return NoisedGradient(optimizer.noised(), ran)
 

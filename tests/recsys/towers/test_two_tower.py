@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from recsys.errors import ConfigError
+from recsys.features.items import ItemFeatures
+from recsys.towers.two_tower import TowerConfig, TwoTower, initial_parameters, item_vectors
+
+# Two items of one brand, one of another; all of one category and one department.
+FEATURES = ItemFeatures(np.array([[0, 3, 5, 6], [1, 3, 5, 6], [2, 4, 5, 6]]), 7)
+CONFIG = TowerConfig(embedding_dim=4, feature_scale=0.5)
+
+
+@pytest.fixture
+def parameters():
+    return initial_parameters(FEATURES, CONFIG, seed=3)
+
+
+def test_an_item_is_its_own_row_and_half_of_its_features(parameters):
+    table = parameters.reshape(7, 4)
+    expected = [table[i] + 0.5 * (table[brand] + table[5] + table[6]) for i, brand in enumerate([3, 3, 4])]
+    np.testing.assert_allclose(item_vectors(FEATURES, CONFIG, parameters), expected, rtol=1e-6)
+
+
+def test_scores_are_products_of_the_weighted_history_and_the_candidates(parameters):
+    tower, vectors = TwoTower(FEATURES, CONFIG, parameters), item_vectors(FEATURES, CONFIG, parameters)
+    history, weights = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[0.6, 0.8], [1.0, 0.0]])
+    scores = tower(torch.tensor([1, 2]), history, weights, torch.tensor([[2], [1]]))
+    users = np.stack([0.6 * vectors[0] + 0.8 * vectors[1], vectors[2]])
+    expected = np.concatenate([(users * vectors[[2, 1]]).sum(1, keepdims=True), users @ vectors[[1, 2]].T], 1)
+    np.testing.assert_allclose(scores.detach(), expected, rtol=1e-5)
+
+
+def test_padding_has_no_part_in_the_gradient(parameters):
+    tower = TwoTower(FEATURES, ItemFree, parameters)
+    scores = tower(
+        torch.tensor([1]), torch.tensor([[1, 0, 0]]), torch.tensor([[1.0, 0, 0]]), torch.tensor([[2]])
+    )
+    scores.sum().backward()
+    assert torch.equal(tower.table.grad[0], torch.zeros(4)), "row 0 is only looked up for padding"
+    assert tower.table.grad[1].abs().sum() > 0
+
+
+ItemFree = TowerConfig(embedding_dim=4, feature_scale=0.0)
+
+
+def test_the_start_is_a_function_of_the_public_seed(parameters):
+    assert parameters.dtype == np.float32
+    assert parameters.shape == (28,)
+    assert np.array_equal(parameters, initial_parameters(FEATURES, CONFIG, seed=3))
+    assert not np.array_equal(parameters, initial_parameters(FEATURES, CONFIG, seed=4))
+
+
+def test_the_start_has_the_scale_asked_for():
+    features = ItemFeatures(np.arange(4000)[:, None].repeat(4, 1), 4000)
+    drawn = initial_parameters(features, TowerConfig(init_scale=0.2), seed=0)
+    assert drawn.std() == pytest.approx(0.2, rel=0.01)
+
+
+def test_the_model_keeps_its_own_copy_of_the_parameters(parameters):
+    before = parameters.copy()
+    with torch.no_grad():
+        TwoTower(FEATURES, CONFIG, parameters).table.zero_()
+    assert np.array_equal(parameters, before)
+
+
+def test_the_model_has_one_parameter_and_no_buffers(parameters):
+    tower = TwoTower(FEATURES, CONFIG, parameters)
+    assert [name for name, _ in tower.named_parameters()] == ["table"]
+    assert not list(tower.buffers())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("embedding_dim", 0),
+        ("max_targets", 0),
+        ("negatives", -1),
+        ("mask_share", 0.0),
+        ("mask_share", 1.0),
+        ("mask_share", float("nan")),
+        ("feature_scale", -0.1),
+        ("init_scale", float("inf")),
+    ],
+)
+def test_a_wrong_constant_is_named(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is {value}"):
+        TowerConfig(**{name: value})
