@@ -49,13 +49,12 @@ class Server:
 
 
 @contextmanager
-def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path, cache: Path) -> Iterator[Server]:
+def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path) -> Iterator[Server]:
     """Start a server for all silos on loopback, wait until it answers, stop it at the end.
 
     Raises TrainingError with the server's own last words if it does not come up.
     """
     command = [sys.executable, "-m", "recsys.cli", "serve", "--demo", "--bundle", bundle, "--port", str(port)]
-    command += ["--cache", str(cache)]
     for silo in silos:
         command += ["--silo", str(silo)]
     with log.open("w") as errors:

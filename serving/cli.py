@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--silo",
+    "silos",
     required=True,
+    multiple=True,
     type=click.Path(path_type=Path),
     metavar="SILO.TOML",
-    help="The silo whose customers are served.",
+    help="The silo whose customers are served; with --demo it may be given several times.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -34,26 +36,27 @@ if TYPE_CHECKING:
 @click.option(
     "--peer", "peers", multiple=True, metavar="NAME=URL", help="Another silo's server, for the page."
 )
-def serve(bundle: str, silo: Path, host: str, port: int, demo: bool, peers: tuple[str, ...]) -> None:
+def serve(
+    bundle: str, silos: tuple[Path, ...], host: str, port: int, demo: bool, peers: tuple[str, ...]
+) -> None:
     """Serve a bundle inside one silo over HTTP, with a web page at / and the API's reference at /docs.
 
     Example: thousandfaces serve --bundle runs/latest/bundle --silo silos/north/silo.toml --port 8080
     """
     # Read once, when numpy and faiss are loaded below: more threads make one small search slower.
     os.environ["OMP_NUM_THREADS"] = "1"
-    from serving.app import create_app
+    from serving.app import create_app, create_demo_app
     from serving.server import run_server
     from serving.settings import Settings
 
-    settings = Settings(
-        bundle=bundle,
-        silo=silo,
-        host=host,
-        port=port,
-        demo=demo,
-        peers=tuple(_peer(text) for text in peers),
-    )
-    run_server(create_app(settings), host=host, port=port, on_ready=_announce)
+    if len(silos) > 1 and not demo:
+        raise click.UsageError("one server serves one silo; give --silo once, or add --demo")
+    known = tuple(_peer(text) for text in peers)
+    settings = [
+        Settings(bundle=bundle, silo=silo, host=host, port=port, demo=demo, peers=known) for silo in silos
+    ]
+    app = create_demo_app(settings) if len(settings) > 1 else create_app(settings[0])
+    run_server(app, host=host, port=port, on_ready=_announce)
 
 
 def _peer(text: str) -> Peer:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recsys.errors import ConfigError
 
@@ -116,22 +116,23 @@ class SequenceSettings(_Section):
 class FusionSettings(_Section):
     """Public weights of the two blocks of an item's published vector; 0 leaves a block out."""
 
-    towers: NonNegative = 1.0
-    copurchase: NonNegative = 1.0
+    towers: NonNegative = 0.5
+    copurchase: NonNegative = 0.9
 
 
 class BlendSettings(_Section):
     """How serving blends a customer's own repeat purchases with what the model says."""
 
-    weight: NonNegative = 2.0
-    cap: Annotated[float, Field(le=50, allow_inf_nan=False)] = 3.0
-    own_decay: Fraction = 0.9
+    weight: NonNegative = 0.5
+    cap: Annotated[float, Field(le=50, allow_inf_nan=False)] = 1.0
+    own_decay: Fraction = 0.97
 
 
 class SiloSettings(_Section):
     """What silos are told besides the privacy plan: public, and the same for every silo."""
 
     seed: int
+    until: AwareDatetime | None
     max_events_per_customer: int
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
@@ -140,7 +141,10 @@ class SiloSettings(_Section):
 
 
 class TrainingConfig(_Section):
-    """Everything that one training run is told. Relative paths are relative to the working directory."""
+    """Everything that one training run is told. Relative paths are relative to the working directory.
+
+    until: read only events before this moment (a public constant, so that what comes later can be held out)
+    """
 
     federation: Path = Path("federation.toml")
     output: Path = Path(".thousandfaces")
@@ -150,6 +154,7 @@ class TrainingConfig(_Section):
     requester: str = "thousandfaces train"
     approver: str | None = None
     seed: int = 0
+    until: AwareDatetime | None = None
     quorum: Annotated[int, Field(ge=1)] | None = None
     deadline_seconds: Positive = 300.0
     checkpoint_every: Annotated[int, Field(ge=1)] = 10

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsys.data.consent import consented_for_training
-from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
 from recsys.data.vocab import Catalogue
-from recsys.errors import PlanError
+from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
 from recsys.features.sequences import SequenceConfig, Sequences, encode
 from recsys.models import copurchase, popularity, replenishment
@@ -26,6 +28,7 @@ from recsys.models.copurchase import PairScope
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
 from recsys.silos.base import Silo
+from recsys.silos.check import read_checked
 from recsys.towers.two_tower import TowerConfig
 from training.config import (
     COPURCHASE,
@@ -53,9 +56,10 @@ def load(
     silo: Silo, catalogue: Catalogue, settings: SiloSettings, *, max_silos_per_person: int, silos: int
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
+    tables = read_checked(silo, catalogue)
     consented = consented_for_training(
-        silo.read(Table.INTERACTIONS),
-        silo.read(Table.CUSTOMERS),
+        before(tables.interactions, settings.until),
+        tables.customers,
         max_silos_per_person=max_silos_per_person,
         silos=silos,
     )
@@ -68,6 +72,16 @@ def load(
     )
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
     return TrainingData(dataset, item_features(catalogue), sequences)
+
+
+def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
+    """The rows before a moment; all of them without one. Raises OrderingError for data without timestamps."""
+    if until is None:
+        return interactions
+    times = interactions["timestamp"]
+    if times.null_count:
+        raise OrderingError("'until' cuts by time, but these interactions have no timestamps; leave it out")
+    return interactions.filter(pc.less(times, pa.scalar(until, times.type)))
 
 
 def sequence_config(settings: SequenceSettings) -> SequenceConfig:

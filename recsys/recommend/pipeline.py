@@ -56,10 +56,20 @@ class Recommender:
             degraded = (*degraded, Degraded.FEW_CANDIDATES)
         return Ranking(self._explained(query, profile, scored, top), degraded)
 
-    def rank(self, histories: Histories, k: int, *, new_only: bool = False) -> NDArray[np.int32]:
-        """The k best items of every customer, by the stages of `recommend`; int32 [n, k], -1 at the end."""
+    def rank(
+        self,
+        histories: Histories,
+        k: int,
+        *,
+        new_only: bool = False,
+        candidates: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int32]:
+        """The k best items of every customer, by the stages of `recommend`; int32 [n, k], -1 at the end.
+
+        candidates: bool [n_items], the items that may appear; None means all.
+        """
         ranked = np.full((len(histories), k), -1, np.int32)
-        question = Query(no_history(), k, new_only=new_only)
+        question = Query(no_history(), k, new_only=new_only, candidates=candidates)
         for row, profile in enumerate(self._scorer.profiles(histories)):
             scored = self._scorer.score(question, profile)
             top = scored.items[stages.best(scored, self._scorer.popularity, k)]
