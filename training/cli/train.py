@@ -108,6 +108,8 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Warning: {names} did not send receipts; counted with the most they can have been charged."
         )
+    for silo, rounds in report["missed_rounds"].items():
+        lines.append(f"Warning: {silo} missed {rounds} rounds; see its own log.")
     return lines
 
 

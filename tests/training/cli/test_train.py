@@ -1,0 +1,85 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from recsys.errors import ConfigError, RegistryError
+from training.cli.release import promote, publish
+from training.cli.train import as_record, summary, train
+
+SETTINGS = ["copurchase.top_items=60", "copurchase.rank=4", "towers.steps=2", "towers.embedding_dim=4"]
+
+
+def call(command, *arguments: object) -> str:
+    done = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+@pytest.fixture
+def copied(trained, tmp_path: Path) -> Path:
+    """The output folder of a finished run, to publish from."""
+    return Path(shutil.copytree(trained.config.output, tmp_path / "out"))
+
+
+def test_training_prints_one_json_object_on_stdout(world: Path, registry: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    shutil.copy(registry, output)
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    shown = call(train, "--federation", world / "federation.toml", "--output", output, *settings, "--json")
+    report = json.loads(shown)
+    assert report["within_target"]
+    assert (Path(report["bundle"]) / "manifest.json").exists()
+
+
+def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        call(train, "--federation", tmp_path / "nowhere.toml")
+    with pytest.raises(ConfigError, match=r"towers\.steps"):
+        call(train, "--set", "towers.steps=none")
+
+
+def test_the_summary_says_what_it_cost_whom_and_what_comes_next(trained) -> None:
+    text = summary(trained.result)
+    for part in ("promised at most 4", "up to 2 silos", "northmarket", "alias 'candidate'", "promote"):
+        assert part in text
+    assert "Warning" not in text
+    assert as_record(trained.result)["run_id"] == trained.result.run_id
+
+
+def test_the_summary_warns_of_what_went_beyond_the_plan(trained) -> None:
+    from dataclasses import replace
+
+    beyond = {"within_target": False, "unconfirmed_silos": ["citygrocer"], "missed_rounds": {"carehouse": 2}}
+    text = summary(replace(trained.result, report={**trained.result.report, **beyond}))
+    assert "charged again" in text
+    assert "citygrocer did not send receipts" in text
+    assert "carehouse missed 2 rounds" in text
+
+
+def test_publishing_again_keeps_the_version_and_another_registry_makes_its_own(
+    copied: Path, registry: Path, tmp_path: Path
+) -> None:
+    again = json.loads(call(publish, "latest", "--output", copied, "--json"))
+    assert (again["version"], again["alias"]) == (1, "candidate")
+    other = Path(shutil.copy(registry, tmp_path / "other.db"))
+    uri = f"sqlite:///{other}"
+    text = call(publish, "latest", "--name", "shop", "--output", copied, "--tracking-uri", uri)
+    assert "'candidate' of shop is now version 1" in text
+
+
+def test_promotion_points_the_alias_at_a_version_or_at_another_alias(copied: Path) -> None:
+    assert "champion" in call(promote, "thousandfaces", "--output", copied)
+    moved = json.loads(call(promote, "thousandfaces@1", "--alias", "beta", "--output", copied, "--json"))
+    assert (moved["version"], moved["alias"]) == (1, "beta")
+    with pytest.raises(RegistryError, match="thousandfaces"):
+        call(promote, "thousandfaces@9", "--output", copied)
+
+
+def test_without_a_registry_promotion_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="no registry is here yet"):
+        call(promote, "thousandfaces", "--output", tmp_path)
