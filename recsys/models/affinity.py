@@ -72,9 +72,8 @@ def denoise(
     u, s, v = top_components(row * weights * column.T, rank)
     history = _spread_out(u * np.sqrt(s) / row, scope, share, categories)
     candidates = _spread_out(v * np.sqrt(s) / column, scope, share, categories)
-    return Affinity(
-        history.astype(np.float32), candidates.astype(np.float32), *_neighbours(found, scope, neighbours)
-    )
+    near, lifts = _neighbours(found, scope, neighbours, noise_std)
+    return Affinity(history.astype(np.float32), candidates.astype(np.float32), near, lifts)
 
 
 def _blend(found: Lifts, share: NDArray[np.float64], ridge: float, set_size: float) -> NDArray[np.float64]:
@@ -125,9 +124,16 @@ def _spread_out(
     return np.asarray(everywhere)
 
 
-def _neighbours(found: Lifts, scope: PairScope, many: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The `many` strongest lifts of every item of the scope, as far as they are lifts."""
-    lift = np.minimum(np.exp(found.log_lift), MOST_LIFT)
+def _neighbours(
+    found: Lifts, scope: PairScope, many: int, noise_std: float
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The `many` strongest lifts of every item of the scope, as far as they are lifts.
+
+    Both sides of a lift are raised by two standard deviations of noise, so that rare pairs cannot shine.
+    """
+    raised = 2.0 * max(noise_std, 1.0) / np.outer(scope.scale, scope.scale)
+    lift = np.minimum((found.estimated + raised) / (found.expected + raised), MOST_LIFT)
+    np.fill_diagonal(lift, 0.0)
     width = min(many, len(lift))
     order = np.argsort(-lift, axis=1, kind="stable")[:, :width]
     strongest = np.take_along_axis(lift, order, axis=1)

@@ -12,6 +12,7 @@ from recsys.models.shrinkage import low_rank, shrink_cells
 
 RANK = 15
 LEAST_LIFT = 0.05
+CLEAR, VISIBLE = 20.0, 3.0  # standard deviations of noise
 SAMPLING_STD = 0.3  # what sampling alone leaves in a cell where no noise was added
 
 
@@ -58,8 +59,11 @@ def estimate_lifts(
     d = share * scope.scale
     chance = np.outer(d, d)
     np.fill_diagonal(chance, 0.0)
-    total = max(float(sums.sum() / chance.sum()), 1e-12)
-    expected, std = chance * total, max(noise_std, SAMPLING_STD)
+    std = max(noise_std, SAMPLING_STD)
+    total = _total(sums, chance, std)
+    if total == 0.0:
+        return Lifts(chance, chance.copy(), 1.0)
+    expected = chance * total
     estimated = expected * _block_lifts(sums, expected, std, categories[scope.items])
     residual = sums - estimated
     scale = np.sqrt(total) * d
@@ -71,6 +75,18 @@ def estimate_lifts(
     estimated = np.maximum(estimated + scope.square(single), 0.0)
     unscaled = 1.0 / np.outer(scope.scale, scope.scale)
     return Lifts(expected * unscaled, estimated * unscaled, total)
+
+
+def _total(sums: NDArray[np.float64], chance: NDArray[np.float64], std: float) -> float:
+    """The sum of all pair values per squared popularity; 0 where the noise leaves nothing of it.
+
+    The plain sum where it stands clear of its noise, else least squares, which rests on popular pairs.
+    """
+    plain, plain_error = sums.sum(), std * np.sqrt(2.0 * chance.size)
+    if plain > CLEAR * plain_error:
+        return float(plain / chance.sum())
+    fitted, fitted_error = np.vdot(chance, sums), std * np.sqrt(2.0 * np.vdot(chance, chance))
+    return float(fitted / np.vdot(chance, chance)) if fitted > VISIBLE * fitted_error else 0.0
 
 
 def _block_lifts(

@@ -13,6 +13,7 @@ EM_STEPS = 50
 EM_CELLS = 50_000
 ALTERNATIONS = 15
 CELLS_AT_ONCE = 500_000
+MARGIN = 1.05
 
 
 def top_components(
@@ -38,11 +39,16 @@ def low_rank(
     """Posterior mean R [m, m], symmetric, of residual_ij = scale_i scale_j R_ij + noise, with R of low rank.
 
     R = U V', rows of U and V drawn from normals whose covariances are fitted on the way: alternating
-    empirical-Bayes updates (probabilistic matrix factorisation, Lim and Teh 2007).
+    empirical-Bayes updates (probabilistic matrix factorisation, Lim and Teh 2007). Only components above the
+    edge of the noise's own spectrum, 2 noise_std sqrt(m) (Wigner 1958), are fitted; there may be none.
 
-    residual: float64 [m, m], symmetric, zero diagonal; scale: float64 [m], above 0
+    residual: float64 [m, m], symmetric, zero diagonal; scale: float64 [m], above 0; rank: at most so many
     """
     _, s, v = top_components(residual, rank)
+    above = s > MARGIN * 2.0 * noise_std * np.sqrt(len(scale))
+    if not above.any():
+        return np.zeros_like(residual)
+    s, v = s[above], v[:, above]
     right = v * np.sqrt(s) / scale[:, None]
     spread = 3.0 * right.std(axis=0) + 1e-12
     right = np.clip(right, -spread, spread)

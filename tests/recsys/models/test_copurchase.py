@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.errors import ConfigError
+from recsys.models import copurchase
+from recsys.models.copurchase import CLIP_NORM, PairScope, contribution
+from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
+
+POPULARITY = np.array([0.05, 0.30, 0.10, 0.25, 0.02, 0.20, 0.001, 0.079])
+SCOPE = PairScope.from_popularity(POPULARITY, top=6, full_rank=3)
+
+
+def test_scope_is_the_most_popular_items_with_rare_ones_scaled_down():
+    assert SCOPE.items.tolist() == [1, 3, 5, 2, 7, 0]
+    np.testing.assert_allclose(SCOPE.scale, [1, 1, 1, 0.5, 0.395, 0.25])
+    assert SCOPE.n_pairs == 15
+
+
+def test_scales_stay_above_their_floor_and_small_catalogues_work():
+    scope = PairScope.from_popularity(np.array([0.999, 1e-9, 1e-3]), top=10, full_rank=500)
+    assert scope.items.tolist() == [0, 2, 1]
+    assert (scope.scale == 1.0).all()
+    steep = PairScope.from_popularity(np.array([0.999, 1e-9, 1e-3]), top=10, full_rank=1)
+    assert steep.scale.tolist() == [1.0, 0.01, 0.01]
+
+
+@pytest.mark.parametrize(("top", "full_rank"), [(1, 5), (5, 0)])
+def test_scopes_without_pairs_are_refused(top, full_rank):
+    with pytest.raises(ConfigError, match="at least 2 items"):
+        PairScope.from_popularity(POPULARITY, top, full_rank)
+
+
+def test_square_undoes_the_upper_triangle():
+    square = SCOPE.square(np.arange(15.0))
+    assert np.array_equal(square, square.T)
+    assert square[0].tolist() == [0, 0, 1, 2, 3, 4]
+    assert square[4, 5] == 14
+
+
+def test_a_pair_of_items_is_one_cell():
+    cells = contribution(make_histories([(1, 3), (2, 5), (3, 6)]), SCOPE, 50)  # item 6 is outside the scope
+    expected = SCOPE.square(cells)
+    assert np.count_nonzero(cells) == 1
+    assert expected[1, 2] == pytest.approx(CLIP_NORM)
+
+
+def test_values_are_proportional_to_both_scales():
+    square = SCOPE.square(contribution(make_histories([(1, 1), (2, 2), (3, 0)]), SCOPE, 50))
+    assert square[0, 3] / square[0, 5] == pytest.approx(0.5 / 0.25)
+    assert square[0, 3] / square[3, 5] == pytest.approx(1 / 0.25)
+
+
+@pytest.mark.parametrize("rows", [[], [(1, 3)], [(1, 3), (2, 3)], [(1, 3), (2, 6)]])
+def test_fewer_than_two_items_send_nothing(rows):
+    assert not contribution(make_histories(rows), SCOPE, 50).any()
+
+
+@pytest.mark.parametrize("events", [2, 60, 10_000])
+def test_one_customer_contributes_at_most_the_bound(events):
+    popularity = 1.0 / np.arange(1, 401) ** 1.5
+    scope = PairScope.from_popularity(popularity / popularity.sum(), top=300, full_rank=20)
+    h = make_histories([(day, (day * 7) % 400) for day in range(events)])
+    total = contribution(h, scope, 50)
+    assert 0.999 < np.linalg.norm(total) <= CLIP_NORM
+    assert np.count_nonzero(total) <= 50 * 49 / 2
+
+
+@given(customers_strategy(), st.integers(2, 5))
+def test_a_customer_changes_the_sum_by_own_contribution_alone(customers, bound):
+    whale = [(day, day % 8) for day in range(200)]
+    difference = contribution(make_histories(*customers, whale), SCOPE, bound) - contribution(
+        make_histories(*customers), SCOPE, bound
+    )
+    alone = contribution(make_histories(whale), SCOPE, bound)
+    np.testing.assert_allclose(difference, alone, atol=1e-9)
+    assert np.linalg.norm(alone) <= CLIP_NORM
+
+
+def test_the_sum_agrees_with_a_plain_loop_in_chunks_of_any_size(monkeypatch):
+    h = random_histories(60, 15, 8, seed=3)
+    whole = contribution(h, SCOPE, 4)
+    monkeypatch.setattr(copurchase, "CELLS_AT_ONCE", 40)
+    np.testing.assert_allclose(contribution(h, SCOPE, 4), whole, atol=1e-12)
+    loop = np.zeros(SCOPE.n_pairs)
+    for c in range(len(h)):
+        loop += contribution(h.select(np.array([c])), SCOPE, 4)
+    np.testing.assert_allclose(whole, loop, atol=1e-12)

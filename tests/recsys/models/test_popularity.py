@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.errors import ConfigError
+from recsys.models.popularity import CLIP_NORM, contribution, posterior
+from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
+
+
+def test_customers_share_one_unit_among_their_items():
+    total = contribution(make_histories([(1, 0), (2, 1), (3, 1), (4, 2), (5, 3)], [(1, 2)], []), 5, 50)
+    np.testing.assert_allclose(total, [0.5, 0.5, 1.5, 0.5, 0.0])
+
+
+@pytest.mark.parametrize("events", [1, 2, 10_000])
+def test_one_customer_contributes_at_most_the_bound(events):
+    h = make_histories([(day, day % 600) for day in range(events)])
+    total = contribution(h, 600, 100)
+    assert 0.999 < np.linalg.norm(total) <= CLIP_NORM
+    assert (total > 0).sum() == min(events, 100)
+
+
+@given(customers_strategy(), st.integers(1, 5))
+def test_a_customer_changes_the_sum_by_own_contribution_alone(customers, bound):
+    h = make_histories(*customers, [(1, 0), (2, 3)])
+    without = make_histories(*customers)
+    difference = contribution(h, 8, bound) - contribution(without, 8, bound)
+    alone = contribution(make_histories([(1, 0), (2, 3)]), 8, bound)
+    np.testing.assert_allclose(difference, alone, atol=1e-12)
+
+
+def test_no_customers_no_counts():
+    assert contribution(make_histories(), 3, 10).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_posterior_is_a_probability_and_beats_the_raw_values():
+    truth = np.random.default_rng(0).gamma(0.3, 60.0, 3_000)
+    noised = truth + np.random.default_rng(1).normal(0.0, 10.0, 3_000)
+    estimate = posterior(noised, 10.0)
+    assert (estimate > 0).all()
+    assert estimate.sum() == pytest.approx(1.0)
+    share = truth / truth.sum()
+    clipped = np.maximum(noised, 0) / np.maximum(noised, 0).sum()
+    assert np.square(estimate - share).sum() < 0.8 * np.square(clipped - share).sum()
+
+
+def test_without_noise_popularity_is_the_sum_itself():
+    estimate = posterior(np.array([8.0, 2.0, 0.0]), 0.0)
+    assert estimate[0] == pytest.approx(4 * estimate[1])
+    assert 0 < estimate[2] < estimate[1]
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [-3.0, -1.0], [np.nan, np.inf]])
+def test_nothing_seen_is_uniform(values):
+    np.testing.assert_allclose(posterior(np.array(values), 0.0), [0.5, 0.5])
+
+
+@given(st.lists(st.floats(-1e6, 1e9), min_size=1, max_size=30), st.floats(1e-3, 1e6))
+def test_posterior_is_positive_and_sums_to_one_whatever_the_noise(values, noise_std):
+    estimate = posterior(np.array(values), noise_std)
+    assert (estimate > 0).all()
+    assert estimate.sum() == pytest.approx(1.0)
+
+
+def test_a_negative_noise_is_refused():
+    with pytest.raises(ConfigError, match="noise_std is -1"):
+        posterior(np.ones(3), -1.0)
+
+
+def test_noise_of_a_release_leaves_the_order_of_what_is_well_seen():
+    h = random_histories(800, 12, 20)
+    exact = contribution(h, 20, 50)
+    estimate = posterior(exact + np.random.default_rng(2).normal(0, 5.0, 20), 5.0)
+    assert np.corrcoef(estimate, exact)[0, 1] > 0.98
