@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.features.sequences import Sequences
+from recsys.towers.losses import HIDDEN
 from recsys.towers.two_tower import TowerConfig
 
 
@@ -21,8 +22,7 @@ class Batch:
     negatives: int64 [K], items drawn from the public catalogue
     history: int64 [B, L]; weights: float32 [B, L], L2 norm 1 over the visible items, 0 elsewhere
     targets: int64 [B, T]; is_target: bool [B, T]
-    is_negative: bool [B, K], False where the item is one of the customer's own
-    population: float32 [B], catalogue items that are not the customer's own
+    biases: float32 [B, K], what the negatives' logits get besides u . v; HIDDEN for the customer's own items
     """
 
     negatives: Tensor
@@ -30,8 +30,7 @@ class Batch:
     weights: Tensor
     targets: Tensor
     is_target: Tensor
-    is_negative: Tensor
-    population: Tensor
+    biases: Tensor
 
     def __len__(self) -> int:
         return len(self.history)
@@ -46,15 +45,14 @@ class Batch:
                 self.weights[part],
                 self.targets[part],
                 self.is_target[part],
-                self.is_negative[part],
-                self.population[part],
+                self.biases[part],
             )
 
 
 def make_batch(
     sequences: Sequences,
     customers: NDArray[np.int64],
-    n_items: int,
+    log_popularity: NDArray[np.float32],
     config: TowerConfig,
     rng: np.random.Generator,
 ) -> Batch:
@@ -62,32 +60,45 @@ def make_batch(
 
     customers: int64 [m], positions in `sequences`. Customers with fewer than two items, and customers whose
     row holds a weight that is not finite or an item that is not in the catalogue, are left out: they would
-    contribute zero. rng: for the choice of targets and negatives only, never for noise.
+    contribute zero. log_popularity: float32 [n_items], published. rng: for the choice of targets and
+    negatives only, never for noise.
     """
-    negatives = sample_negatives(n_items, config.negatives, rng)
+    n_items = len(log_popularity)
+    negatives, biases = sample_negatives(log_popularity, config.negatives, rng)
     ids, weights = sequences.ids[customers], sequences.weights[customers].astype(np.float64)
     keys = rng.random(ids.shape)
     usable = usable_rows(ids, weights, n_items)
     ids, weights, keys = ids[usable], weights[usable], keys[usable]
     targets, hidden = choose_targets(ids, keys, config)
     visible = (ids >= 0) & ~hidden
-    own = _own_items(ids, n_items)
     return Batch(
         torch.from_numpy(negatives),
         torch.from_numpy(np.where(visible, ids, 0)),
         torch.from_numpy(unit_rows(np.where(visible, weights, 0.0))),
         torch.from_numpy(np.maximum(targets, 0)),
         torch.from_numpy(targets >= 0),
-        torch.from_numpy(~own[:, negatives]),
-        torch.from_numpy((n_items - own.sum(1)).astype(np.float32)),
+        torch.from_numpy(np.where(_own_items(ids, n_items)[:, negatives], np.float32(HIDDEN), biases)),
     )
 
 
-def sample_negatives(n_items: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Distinct items drawn uniformly from the catalogue, or all of it; never looks at customers."""
+def sample_negatives(
+    log_popularity: NDArray[np.float32], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Items to compare targets with, int64 [K], and what their logits get besides u . v, float32 [K].
+
+    All items, each with its log popularity, if they are at most `count`. Otherwise `count` draws with chances
+    q proportional to published popularity, each with log popularity - log(count q), so that sums over them
+    estimate sums over the catalogue. Never looks at customers.
+    """
+    n_items = len(log_popularity)
     if count >= n_items:
-        return np.arange(n_items)
-    return rng.choice(n_items, count, replace=False, shuffle=False)
+        return np.arange(n_items), log_popularity
+    chances = np.exp(log_popularity.astype(np.float64) - log_popularity.max())
+    total = chances.sum()
+    negatives = rng.choice(n_items, count, p=chances / total)
+    # log popularity - log(count * popularity / total): the same for every item.
+    bias = np.log(total) + float(log_popularity.max()) - np.log(count)
+    return negatives, np.full(count, bias, np.float32)
 
 
 def usable_rows(ids: NDArray[np.int64], weights: NDArray[np.float64], n_items: int) -> NDArray[np.bool_]:

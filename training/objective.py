@@ -56,17 +56,14 @@ class Objective:
 
     def batch(self, sequences: Sequences, customers: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         """The examples of some customers, with random targets and negatives."""
-        return make_batch(sequences, customers, len(self.features.rows), self.config, rng)
+        return make_batch(sequences, customers, self.log_popularity, self.config, rng)
 
     def losses(self, score: Callable[..., Tensor], batch: Batch) -> Tensor:
         """Each customer's loss, [B]; score is a TwoTower, hooked or not."""
-        popularity = torch.from_numpy(self.log_popularity)
         scores = score(batch.negatives, batch.history, batch.weights, batch.targets)
         n_targets = batch.targets.shape[1]
         return masked_softmax_loss(
-            scores[:, :n_targets] + popularity[batch.targets],
-            scores[:, n_targets:] + popularity[batch.negatives],
+            scores[:, :n_targets] + torch.from_numpy(self.log_popularity)[batch.targets],
+            scores[:, n_targets:] + batch.biases,
             batch.is_target,
-            batch.is_negative,
-            batch.population,
         )

@@ -24,8 +24,8 @@ class TowerConfig:
     init_scale: standard deviation of the initial embeddings
     mask_share: share of a customer's items that is hidden in a step and has to be predicted
     max_targets: most items hidden in a step
-    negatives: items sampled from the public catalogue that targets are compared with; at least the size of
-        the catalogue compares with all of it
+    negatives: items of the public catalogue that targets are compared with: all of them if the catalogue has
+        no more, otherwise so many draws by published popularity
     """
 
     embedding_dim: int = 32
@@ -33,7 +33,7 @@ class TowerConfig:
     init_scale: float = 0.1
     mask_share: float = 0.3
     max_targets: int = 15
-    negatives: int = 256
+    negatives: int = 4096
 
     def __post_init__(self) -> None:
         for name in ("embedding_dim", "max_targets", "negatives"):

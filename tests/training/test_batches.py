@@ -4,18 +4,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.features.sequences import Sequences
+from recsys.towers.losses import HIDDEN
 from recsys.towers.two_tower import TowerConfig
 from tests.contracts.gradients.builders import N_ITEMS, make_customers
 from training.batches import choose_targets, make_batch, sample_negatives, unit_rows, usable_rows
 
+POPULARITY = np.log(np.random.default_rng(3).dirichlet(np.ones(N_ITEMS))).astype(np.float32)
+
 
 def batch_of(customers, seed=0, **config):
     everyone = np.arange(len(customers))
-    return make_batch(customers, everyone, N_ITEMS, TowerConfig(**config), np.random.default_rng(seed))
+    return make_batch(customers, everyone, POPULARITY, TowerConfig(**config), np.random.default_rng(seed))
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.05, 0.95))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_targets_and_history_divide_each_customers_items(seed, max_targets, mask_share):
     customers = make_customers(12, seed)
     usable = usable_rows(customers.ids, customers.weights.astype(float), N_ITEMS)
@@ -29,9 +32,8 @@ def test_targets_and_history_divide_each_customers_items(seed, max_targets, mask
         assert len(targets) + len(visible) == len(items), "nothing twice, nothing on both sides"
         assert 1 <= len(targets) <= min(max_targets, len(items) - 1)
         assert len(targets) <= max(1, round(mask_share * len(items)))
-        negatives = batch.negatives[batch.is_negative[row]].tolist()
-        assert not set(negatives) & items
-        assert batch.population[row] == N_ITEMS - len(items)
+        hidden = batch.negatives[batch.biases[row] == HIDDEN].tolist()
+        assert set(hidden) == items & set(batch.negatives.tolist())
 
 
 def test_visible_weights_keep_their_proportions_at_norm_1():
@@ -67,17 +69,28 @@ def test_a_row_that_cannot_be_learned_from_is_left_out(ids, weights):
     assert len(batch_of(customers)) == 1
 
 
-def test_negatives_are_distinct_items_of_the_catalogue_or_all_of_it():
-    random = np.random.default_rng(0)
-    drawn = sample_negatives(N_ITEMS, 20, random)
-    assert len(set(drawn.tolist())) == 20
-    assert sample_negatives(N_ITEMS, N_ITEMS, random).tolist() == list(range(N_ITEMS))
-    counts = np.bincount(np.concatenate([sample_negatives(10, 3, random) for _ in range(5000)]))
-    np.testing.assert_allclose(counts / 5000, 0.3, atol=0.04)
+def test_a_small_catalogue_is_compared_with_whole():
+    negatives, biases = sample_negatives(POPULARITY, N_ITEMS, np.random.default_rng(0))
+    assert negatives.tolist() == list(range(N_ITEMS))
+    assert np.array_equal(biases, POPULARITY)
+
+
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+def test_a_sample_of_negatives_estimates_sums_over_the_catalogue_without_bias(shift):
+    random = np.random.default_rng(1)
+    popularity, scores = POPULARITY + np.float32(shift), random.normal(size=N_ITEMS)
+    exact = np.exp(scores + popularity).sum()
+    sums = []
+    for _ in range(3000):
+        negatives, biases = sample_negatives(popularity, 7, random)
+        assert len(negatives) == 7
+        sums.append(np.exp(scores[negatives] + biases).sum())
+    assert np.mean(sums) == pytest.approx(exact, rel=0.05)
 
 
 def test_negatives_do_not_depend_on_customers():
-    assert batch_of(make_customers(5, 1)).negatives.equal(batch_of(make_customers(5, 2)).negatives)
+    first, second = (batch_of(make_customers(5, seed), negatives=9).negatives for seed in (1, 2))
+    assert first.equal(second)
 
 
 def test_chunks_are_the_batch_in_order():

@@ -15,7 +15,7 @@ from training.objective import Objective
 from training.research import STAMP, ResearchOnly, plain_gradient, research_only, train_plain
 from training.server_optimizer import ServerAdam
 
-N_CUSTOMERS, N_ITEMS, N_GROUPS, LENGTH, STEPS, RATE = 3000, 200, 10, 12, 40, 0.1
+N_CUSTOMERS, N_ITEMS, N_GROUPS, LENGTH, STEPS, RATE = 3000, 200, 10, 12, 30, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def world():
     rows[:, 1] = N_ITEMS
     objective = Objective(
         ItemFeatures(rows, N_ITEMS + 1),
-        TowerConfig(embedding_dim=12, negatives=64),
+        TowerConfig(embedding_dim=12),
         np.log(counts / counts.sum()).astype(np.float32),
     )
     return objective, Sequences(ids, weights), held_out
@@ -66,7 +66,6 @@ def test_without_privacy_it_learns_what_belongs_together(world):
     popular = recall_at_10(*world, None)
     learned = recall_at_10(*world, trained.parameters)
     assert trained.stamp == STAMP
-    print("popular", popular, "learned", learned)
     assert learned > 1.5 * popular
 
 
@@ -79,8 +78,7 @@ def test_with_noise_it_still_beats_popularity(world):
         noised = engine.noised_gradient(parameters, sequences, plan, noise)
         parameters = optimizer.step(parameters, noised.values / (RATE * N_CUSTOMERS))
     popular, learned = recall_at_10(*world, None), recall_at_10(*world, parameters)
-    print("popular", popular, "learned", learned)
-    assert learned > 1.25 * popular
+    assert learned > 1.5 * popular
 
 
 def test_the_plain_gradient_is_the_mean_of_the_customers_gradients():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from opacus.grad_sample import compute_embedding_norm_sample
 from torch import nn
 
+from recsys.towers.losses import HIDDEN
 from tests.contracts.gradients.builders import (
     N_ITEMS,
     Silent,
@@ -51,13 +52,12 @@ def random_batch(seed, customers, length, targets, negatives):
         torch.from_numpy(weights.astype(np.float32)),
         torch.from_numpy(random.integers(0, few, (customers, targets))),
         torch.from_numpy(random.random((customers, targets)) < 0.7),
-        torch.from_numpy(random.random((customers, negatives)) < 0.7),
-        torch.full((customers,), float(N_ITEMS)),
+        torch.where(torch.from_numpy(random.random((customers, negatives)) < 0.7), -3.0, HIDDEN),
     )
 
 
 @given(st.integers(0, 2**32), st.integers(0, 5), st.integers(1, 9), st.integers(1, 4), st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, length, targets, negatives):
     objective = make_objective()
     batch = random_batch(seed, customers, length, targets, negatives)
