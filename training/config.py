@@ -89,8 +89,8 @@ class TowerModel(_Section):
     feature_scale: NonNegative = 0.5
     init_scale: Positive = 0.1
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    max_targets: Annotated[int, Field(ge=1)] = 5
-    negatives: Annotated[int, Field(ge=1)] = 256
+    max_targets: Annotated[int, Field(ge=1)] = 15
+    negatives: Annotated[int, Field(ge=1)] = 4096
 
 
 class TowerSettings(TowerModel):
@@ -113,8 +113,18 @@ class SequenceSettings(_Section):
     ordered: bool = True
 
 
+class ProfileSettings(_Section):
+    """Tastes read off public features, without training (see `recsys.features.profile.ProfileConfig`)."""
+
+    category_weight: NonNegative = 1.0
+    category_prior: Positive = 0.6
+    brand_weight: NonNegative = 0.8
+    brand_prior: Positive = 2.0
+    max_columns: Annotated[int, Field(ge=2, le=4096)] = 256
+
+
 class FusionSettings(_Section):
-    """Public weights of the two blocks of an item's published vector; 0 leaves a block out."""
+    """Public weights of the learned blocks of an item's published vector; 0 leaves a block out."""
 
     towers: NonNegative = 0.5
     copurchase: NonNegative = 0.9
@@ -138,6 +148,7 @@ class SiloSettings(_Section):
     copurchase: CopurchaseSettings
     towers: TowerModel
     sequences: SequenceSettings
+    profile: ProfileSettings
 
 
 class TrainingConfig(_Section):
@@ -166,6 +177,7 @@ class TrainingConfig(_Section):
     copurchase: CopurchaseSettings = CopurchaseSettings()
     towers: TowerSettings = TowerSettings()
     sequences: SequenceSettings = SequenceSettings()
+    profile: ProfileSettings = ProfileSettings()
     fusion: FusionSettings = FusionSettings()
     blend: BlendSettings = BlendSettings()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from recsys.errors import TrainingError
 from recsys.features.items import ItemFeatures
+from recsys.features.profile import TasteProfile
 from recsys.features.sequences import Sequences
 from recsys.towers.losses import masked_softmax_loss
 from recsys.towers.two_tower import TowerConfig, TwoTower, table_shape
@@ -25,14 +26,15 @@ LARGEST_PARAMETER = 1e6
 class Objective:
     """Public facts alone: the model's shape and the published popularity.
 
-    log_popularity: float32 [n_items], logarithm of the noised, published popularity; it is added to the
-    scores, so that the towers learn what popularity does not say.
+    log_popularity: float32 [n_items], logarithm of the noised, published popularity; profile: tastes read off
+    public features. Both are added to the scores, so that the towers learn what they do not say.
     Raises TrainingError if log_popularity is not one finite number per item.
     """
 
     features: ItemFeatures
     config: TowerConfig
     log_popularity: NDArray[np.float32]
+    profile: TasteProfile | None = None
 
     def __post_init__(self) -> None:
         n_items = len(self.features.rows)
@@ -62,8 +64,19 @@ class Objective:
         """Each customer's loss, [B]; score is a TwoTower, hooked or not."""
         scores = score(batch.negatives, batch.history, batch.weights, batch.targets)
         n_targets = batch.targets.shape[1]
+        to_targets, to_negatives = self._known(batch)
         return masked_softmax_loss(
-            scores[:, :n_targets] + torch.from_numpy(self.log_popularity)[batch.targets],
-            scores[:, n_targets:] + batch.biases,
+            scores[:, :n_targets] + torch.from_numpy(self.log_popularity)[batch.targets] + to_targets,
+            scores[:, n_targets:] + batch.biases + to_negatives,
             batch.is_target,
+        )
+
+    def _known(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
+        """What the taste profile of each customer's visible items says of targets and negatives."""
+        if self.profile is None:
+            return 0.0, 0.0
+        users = self.profile.users(np.where(batch.weights.numpy() > 0.0, batch.history.numpy(), -1))
+        return (
+            torch.from_numpy(self.profile.scores(users, batch.targets.numpy())),
+            torch.from_numpy(self.profile.scores(users, batch.negatives.numpy())),
         )

