@@ -24,9 +24,9 @@ def gradient_norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Te
     exact however often a row is looked up: item twice, shared brand, target that is also in the history.
     The idea is that of Goodfellow (2015) and Li et al. (2022), here for the tied table.
 
-    Guarantee: not below the true norm by more than float32 resolves (some 1e-7 of the scale of embeddings), as SLACK of
-    the non-negative terms is added for rounding; so clipping by it bounds a customer's contribution by the
-    clip norm. Handles B = 0.
+    Guarantee: not below the true norm by more than float32 resolves (some 1e-7 of the scale of embeddings),
+    as SLACK of the non-negative terms is added for rounding; so clipping by it bounds a customer's
+    contribution by the clip norm. Handles B = 0.
     """
     negatives, history, weights, targets = activations
     batch, n_targets = targets.shape
