@@ -25,7 +25,7 @@ from training.simulate import InProcessGrid, node_contexts
 SETTINGS = [
     "copurchase.top_items=60",
     "copurchase.rank=4",
-    "towers.steps=4",
+    "towers.steps=5",
     "towers.embedding_dim=4",
     "towers.sampling_rate=0.2",
     "checkpoint_every=2",
@@ -121,7 +121,7 @@ def test_every_stage_and_silo_is_in_the_capture(captured: tuple[Captured, Captur
         "train.towers",
     } <= stages
     assert len({key[0] for key in captured[0].public}) == 5
-    assert len([key for key in captured[0].noised if key[1] == "train.towers"]) == 5 * 4
+    assert len([key for key in captured[0].noised if key[1] == "train.towers"]) == 5 * 5
 
 
 def test_public_fields_are_identical_without_one_customer(captured: tuple[Captured, Captured, Path]) -> None:

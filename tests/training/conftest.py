@@ -38,6 +38,11 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_settings() -> list[str]:
+    return SMALL
+
+
 @pytest.fixture
 def world(small_world: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_world, tmp_path / "world"))
@@ -66,9 +71,11 @@ def configured(world: Path, registry: Path, tmp_path: Path) -> Callable[..., Tra
 
 
 @pytest.fixture(scope="session")
-def trained(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(small_world: Path, registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("trained")
     shutil.copytree(small_world, root / "world")
+    (root / "out").mkdir()
+    shutil.copy(registry, root / "out")
     options = {"federation": root / "world" / "federation.toml", "output": root / "out"}
     config = load_config(None, SMALL, options)
     shown: list[tuple[str, int, int]] = []

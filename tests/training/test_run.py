@@ -127,7 +127,7 @@ def test_finished_stages_are_not_done_again(
 
 
 def test_fresh_starts_another_run_and_charges_the_same_ledgers(configured: Configured) -> None:
-    config = configured("privacy.epsilon=1.5")
+    config = configured()
     first = run_training(config)
     second = run_training(config, resume=False)
     assert first.run_id != second.run_id

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,23 @@ from training.server_app import app as server
 from training.simulate import simulate
 
 SETTINGS = """
-checkpoint_every = 5
+checkpoint_every = 2
 [copurchase]
 top_items = 60
 rank = 4
 [towers]
-steps = 3
+steps = 5
 embedding_dim = 4
+sampling_rate = 0.2
 """
 
 
-def test_the_flower_apps_train_with_paths_from_the_run_configuration(world: Path, tmp_path: Path) -> None:
+def test_the_flower_apps_train_with_paths_from_the_run_configuration(
+    world: Path, registry: Path, tmp_path: Path
+) -> None:
     (tmp_path / "train.toml").write_text(SETTINGS)
+    (tmp_path / "out").mkdir()
+    shutil.copy(registry, tmp_path / "out")
     settings = {
         "federation": str(world / "federation.toml"),
         "config": str(tmp_path / "train.toml"),

@@ -9,7 +9,6 @@ from recsys.errors import ConfigError, RegistryError
 from training.cli.release import promote, publish
 from training.cli.train import as_record, summary, train
 
-SETTINGS = ["copurchase.top_items=60", "copurchase.rank=4", "towers.steps=2", "towers.embedding_dim=4"]
 
 
 def call(command, *arguments: object) -> str:
@@ -25,11 +24,13 @@ def copied(trained, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained.config.output, tmp_path / "out"))
 
 
-def test_training_prints_one_json_object_on_stdout(world: Path, registry: Path, tmp_path: Path) -> None:
+def test_training_prints_one_json_object_on_stdout(
+    world: Path, registry: Path, small_settings: list[str], tmp_path: Path
+) -> None:
     output = tmp_path / "out"
     output.mkdir()
     shutil.copy(registry, output)
-    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    settings = [part for setting in small_settings for part in ("--set", setting)]
     shown = call(train, "--federation", world / "federation.toml", "--output", output, *settings, "--json")
     report = json.loads(shown)
     assert report["within_target"]
