@@ -19,6 +19,7 @@ LEAST_RIDGE = 12.0
 SET_SIZE = 5.0
 LEAST_LIFT, MOST_LIFT = 1.05, 50.0  # what counts as a neighbour, and what is believed of one
 NO_ITEM = -1
+TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,18 @@ def denoise(
 
 
 def _blend(found: Lifts, share: NDArray[np.float64], ridge: float, set_size: float) -> NDArray[np.float64]:
-    """Log lifts and standardised regression weights, the latter on the scale of the former; [m, m]."""
+    """Log lifts and standardised regression weights, the latter on the scale of the former; [m, m].
+
+    Centred so that over items drawn by popularity every candidate gains nothing: popularity is counted once.
+    """
     log_lift = found.log_lift
     regression = _regression(found, share, ridge, set_size) / np.sqrt(share)
-    size = _rms(regression, share)
-    if size == 0.0:
-        return LIFT_WEIGHT * log_lift
-    return LIFT_WEIGHT * log_lift + REGRESSION_WEIGHT * _rms(log_lift, share) / size * regression
+    scale = _rms(log_lift, share) / max(_rms(regression, share), TINY)
+    weights = LIFT_WEIGHT * log_lift + REGRESSION_WEIGHT * scale * regression
+    p = share / share.sum()
+    weights -= p @ weights / (1.0 - p)
+    np.fill_diagonal(weights, 0.0)
+    return weights
 
 
 def _regression(
