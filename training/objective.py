@@ -28,7 +28,8 @@ class Objective:
 
     log_popularity: float32 [n_items], logarithm of the noised, published popularity; profile: tastes read off
     public features. Both are added to the scores, so that the towers learn what they do not say.
-    Raises TrainingError if log_popularity is not one finite number per item.
+    Raises TrainingError if log_popularity is not one finite number per item, or the profile is of another
+    catalogue or has a weight that is not finite.
     """
 
     features: ItemFeatures
@@ -42,6 +43,10 @@ class Objective:
             raise TrainingError(
                 f"log_popularity of shape {list(self.log_popularity.shape)} is not one finite number for "
                 f"each of {n_items} items; publish popularity for this catalogue first"
+            )
+        if self.profile is not None and not _usable(self.profile, n_items):
+            raise TrainingError(
+                f"the taste profile is not one of {n_items} items with weights below 1e6; correct [profile]"
             )
 
     def tower(self, parameters: NDArray[np.float32]) -> TwoTower:
@@ -80,3 +85,8 @@ class Objective:
             torch.from_numpy(self.profile.scores(users, batch.targets.numpy())),
             torch.from_numpy(self.profile.scores(users, batch.negatives.numpy())),
         )
+
+
+def _usable(profile: TasteProfile, n_items: int) -> bool:
+    numbers = np.concatenate([profile.weight, profile.prior, profile.expected])
+    return len(profile.columns) == n_items and bool((np.abs(numbers) < LARGEST_PARAMETER).all())

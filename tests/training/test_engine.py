@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from tests.contracts.gradients.builders import (
     everyone,
     make_customers,
     make_objective,
+    make_profile,
     start,
 )
 from training.engine import Engine
@@ -24,6 +27,12 @@ def test_popularity_of_another_catalogue_is_refused(popularity):
     objective = make_objective()
     with pytest.raises(TrainingError, match="not one finite number for each of 60 items"):
         Objective(objective.features, objective.config, popularity.astype(np.float32))
+
+
+@pytest.mark.parametrize("changes", [{"weight": np.full(7, np.nan)}, {"columns": np.zeros((9, 2), np.int64)}])
+def test_a_taste_profile_that_is_not_usable_is_refused(changes):
+    with pytest.raises(TrainingError, match="taste profile"):
+        make_objective(replace(make_profile(), **changes))
 
 
 def test_popularity_is_part_of_the_scores():

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from recsys.features.items import ItemFeatures
+from recsys.features.profile import TasteProfile
 from recsys.features.sequences import Sequences
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.releases import DpSgdPlan
@@ -25,13 +26,21 @@ def everyone(clip_norm=0.05, noise_multiplier=1.0):
     return DpSgdPlan(clip_norm, noise_multiplier, sampling_rate=1.0, steps=10)
 
 
-def make_objective(**config):
+def make_profile():
+    """Tastes for the same brands, in two columns per item, some of them none."""
+    random = np.random.default_rng(6)
+    shares = np.full(BRANDS, 2 / BRANDS, np.float32)
+    ones = np.ones(BRANDS, np.float32)
+    return TasteProfile(random.integers(-1, BRANDS, (N_ITEMS, 2)), shares, 0.6 * ones, ones)
+
+
+def make_objective(profile=None, **config):
     random = np.random.default_rng(5)
     brands = random.integers(N_ITEMS, N_ITEMS + BRANDS, (N_ITEMS, 2))
     features = ItemFeatures(np.concatenate([np.arange(N_ITEMS)[:, None], brands], 1), N_ITEMS + BRANDS)
     popularity = random.dirichlet(np.ones(N_ITEMS))
     settings = TowerConfig(**{"embedding_dim": 8, "init_scale": 0.5, "negatives": 25, **config})
-    return Objective(features, settings, np.log(popularity).astype(np.float32))
+    return Objective(features, settings, np.log(popularity).astype(np.float32), profile)
 
 
 def start(objective, seed=1):

@@ -16,6 +16,7 @@ from tests.contracts.gradients.builders import (
     inputs,
     make_customers,
     make_objective,
+    make_profile,
     one_by_one,
     score_gradients,
     start,
@@ -26,9 +27,9 @@ from training.norm_sampler import gradient_norms
 
 
 @pytest.mark.parametrize("clip_norm", [1e-3, 0.05, 1e6])
-@pytest.mark.parametrize("negatives", [3, 25, N_ITEMS])
-def test_the_clipped_sum_is_that_of_single_backward_passes(clip_norm, negatives):
-    objective, customers = make_objective(negatives=negatives), make_customers(80)
+@pytest.mark.parametrize(("negatives", "profile"), [(3, None), (25, make_profile()), (N_ITEMS, None)])
+def test_the_clipped_sum_is_that_of_single_backward_passes(clip_norm, negatives, profile):
+    objective, customers = make_objective(profile, negatives=negatives), make_customers(80)
     parameters = start(objective)
     engine, plan = Engine(objective), everyone(clip_norm)
     got = engine.noised_gradient(parameters, customers, plan, Silent(), rng=np.random.default_rng(3)).values
@@ -88,8 +89,9 @@ def test_norms_equal_those_of_the_stock_sampler_for_one_embedding_look_up():
     np.testing.assert_allclose(gradient_norms(tower, inputs(batch), backprops), stock, rtol=1e-5)
 
 
-def test_replacing_one_customer_leaves_all_others_bit_identical():
-    objective, customers, other = make_objective(), make_customers(40), make_customers(40, seed=9)
+@pytest.mark.parametrize("profile", [None, make_profile()])
+def test_replacing_one_customer_leaves_all_others_bit_identical(profile):
+    objective, customers, other = make_objective(profile), make_customers(40), make_customers(40, seed=9)
     parameters, changed = start(objective), 17
     customers.ids[changed, :3], other.ids[changed, :3] = [1, 2, 3], [4, 5, 6]  # both can be learned from
     before = objective.batch(customers, np.arange(40), np.random.default_rng(0))

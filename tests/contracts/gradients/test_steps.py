@@ -16,6 +16,7 @@ from tests.contracts.gradients.builders import (
     everyone,
     make_customers,
     make_objective,
+    make_profile,
     start,
     without_row,
 )
@@ -75,8 +76,9 @@ def test_every_row_of_the_table_gets_noise():
     assert (values.reshape(67, 8) != 0.0).all()
 
 
-def test_what_ran_and_the_shape_are_the_same_without_one_customer():
-    objective, customers = make_objective(), make_customers(50)
+@pytest.mark.parametrize("profile", [None, make_profile()])
+def test_what_ran_and_the_shape_are_the_same_without_one_customer(profile):
+    objective, customers = make_objective(profile), make_customers(50)
     plan = DpSgdPlan(clip_norm=0.3, noise_multiplier=1.0, sampling_rate=0.3, steps=10)
     for watched, data in (
         (Watched(), customers),
