@@ -70,22 +70,18 @@ def _answer(message: Message, context: Context, handler: Handler) -> Message:
     except Exception as error:  # noqa: BLE001  an exception's text would reach the coordinator verbatim
         # The silo's own log may name its data; the reply is a code.
         _log.error("silo %s refused or failed: %s: %s", echo.get("silo", "?"), type(error).__name__, error)
-        return Message(
-            encode_reply({**echo, "status": _code(error), **_left(context, error)}), reply_to=message
-        )
+        return Message(encode_reply({**echo, **_refusal(context, error)}), reply_to=message)
 
 
-def _code(error: Exception) -> Status:
-    return next((code for kind, code in _CODES if isinstance(error, kind)), Status.FAILED)
-
-
-def _left(context: Context, error: Exception) -> Fields:
-    """What is left under the silo's cap, where that is why it refused."""
-    if not isinstance(error, BudgetExceededError):
-        return {}
-    ledger = _node(context).ledger()
-    cap = ledger.cap()
-    return {} if cap is None else {"epsilon_left": max(0.0, cap.epsilon - ledger.epsilon(cap.delta))}
+def _refusal(context: Context, error: Exception) -> Fields:
+    """The code of what went wrong, and what is left under the silo's cap where that is the reason."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), Status.FAILED)
+    if code is not Status.BUDGET_EXCEEDED:
+        return {"status": code}
+    try:
+        return {"status": code, "epsilon_left": _node(context).epsilon_left()}
+    except LedgerError:
+        return {"status": Status.LEDGER_UNAVAILABLE}
 
 
 def _hello(node: Node, request: Request, _context: Context) -> tuple[Fields, None]:

@@ -60,6 +60,11 @@ class Node:
         ledger.set_cap(self.config.epsilon_cap, self.config.delta)
         return ledger
 
+    def epsilon_left(self) -> float:
+        """What the silo's cap leaves; a function of past plans alone. Raises LedgerError."""
+        spent = self.ledger().epsilon(self.config.delta)
+        return max(0.0, self.config.epsilon_cap - spent)
+
     def check_catalogue(self, request: Request) -> None:
         """Raises CatalogueDiffersError unless both sides number items alike."""
         if request.text("catalogue") != self.catalogue.hash:

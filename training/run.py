@@ -45,9 +45,13 @@ def run_training(
     warnings.filterwarnings("ignore", message="Full backward hook is firing")
     from training.client_app import app
     from training.coordinator import coordinate
+    from training.node import node_for
     from training.simulate import in_process
 
-    federation = FederationConfig.load(config.federation)
+    nodes = len(FederationConfig.load(config.federation).silos)
     settings = {"federation": str(config.federation.absolute())}
-    with in_process(app, nodes=len(federation.silos), run_config=settings, threads=config.threads) as grid:
-        return coordinate(grid, config, progress=progress, resume=resume)
+    try:
+        with in_process(app, nodes=nodes, run_config=settings, threads=config.threads) as grid:
+            return coordinate(grid, config, progress=progress, resume=resume)
+    finally:
+        node_for.cache_clear()  # no silo's data stay in memory after the run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from recsys.errors import BudgetExceededError, PlanError, QuorumError, ThousandF
 from training.aggregation import well_formed
 from training.egress import Status
 from training.messages import HELLO, Reply, Request, Scalar, decode_reply, encode_request
+
+POLL_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class Rounds:
 
     def meet(self, silos: frozenset[str]) -> None:
         """Learn which node answers for which silo. Raises QuorumError if too few answer in time."""
-        nodes = {node: f"node {node}" for node in self._grid.get_node_ids()}
+        nodes = {node: f"node {node}" for node in self._connected(len(silos))}
         replies = self._send(HELLO, Request({**self._header, "round": 0}), nodes)
         named = {node: str(reply.fields.get("silo", nodes[node])) for node, reply in replies.items()}
         met = {
@@ -102,6 +105,15 @@ class Rounds:
         """A question without a release (receipts); whoever answers in time answers."""
         replies = self._ask(stage, Request({**self._header, "round": 0}), self._nodes)
         return {name: reply for name, reply in replies.items() if reply.status == Status.OK}
+
+    def _connected(self, wanted: int) -> list[int]:
+        """The nodes there are, once there are enough of them or the deadline has passed."""
+        deadline = time.monotonic() + self._rules.deadline_seconds
+        nodes = list(self._grid.get_node_ids())
+        while len(nodes) < wanted and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            nodes = list(self._grid.get_node_ids())
+        return nodes
 
     def _ask(self, stage: str, request: Request, nodes: Mapping[int, str]) -> dict[str, Reply]:
         replies = self._send(stage, request, nodes)

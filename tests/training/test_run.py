@@ -44,7 +44,7 @@ def test_the_bundle_holds_what_was_trained(trained) -> None:
     bundle = read_bundle(trained.result.bundle_folder)
     config = trained.config
     assert bundle.version == trained.result.report["model_version"]
-    assert set(bundle.manifest.blocks) == {"copurchase", "towers"}
+    assert set(bundle.manifest.blocks) == {"copurchase", "towers", "profile"}
     start, stop = bundle.manifest.blocks["towers"]
     assert stop - start == config.towers.embedding_dim
     assert np.exp(bundle.log_popularity).sum() == pytest.approx(1, abs=1e-4)
@@ -201,7 +201,7 @@ def test_one_model_alone_is_enough(configured: Configured, left_out: str) -> Non
     kept = {"towers": "copurchase", "copurchase": "towers"}[left_out]
     shares = [f"privacy.shares.{left_out}=0", f"privacy.shares.{kept}=0.85"]
     result = run_training(configured(*shares))
-    assert set(read_bundle(result.bundle_folder).manifest.blocks) == {kept}
+    assert set(read_bundle(result.bundle_folder).manifest.blocks) == {kept, "profile"}
     assert not result.plan.has(left_out)
 
 

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,9 +107,28 @@ def test_strangers_take_no_part_and_doubles_are_an_error() -> None:
         ask(ok, names=["a", "b", "a"])
 
 
-def test_the_deadline_holds() -> None:
-    import time
+def test_silos_that_connect_late_are_waited_for() -> None:
+    with in_process(app_of(ok), nodes=3, run_config={}) as grid:
+        all_nodes, asked = grid.get_node_ids(), []
 
+        def growing() -> list[int]:
+            asked.append(1)
+            return all_nodes[: len(asked)]
+
+        grid.get_node_ids = growing
+        rounds = Rounds(grid, Rules(2, 20.0), {"run_id": "r"})
+        rounds.meet(frozenset(NAMES))
+        assert rounds.silos == NAMES
+
+
+def test_silos_that_never_connect_are_not_waited_for_beyond_the_deadline() -> None:
+    with in_process(app_of(ok, ["a"]), nodes=1, run_config={}) as grid:
+        rounds = Rounds(grid, Rules(2, 0.3), {"run_id": "r"})
+        with pytest.raises(QuorumError, match="1 silos answered"):
+            rounds.meet(frozenset(NAMES))
+
+
+def test_the_deadline_holds() -> None:
     def slow(name: str, fields: dict[str, Any]) -> RecordDict:
         if name == "c" and "hello" not in fields["stage"]:
             time.sleep(1.0)

@@ -1,0 +1,55 @@
+"""A silo whose releases leave it but never count is charged all the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import Message
+
+from recsys.privacy.ledger import Ledger
+from recsys.silos.config import FederationConfig
+from recsys.silos.simulator.config import WorldConfig
+from recsys.silos.simulator.files import write_world
+from training.client_app import app
+from training.config import load_config
+from training.coordinator import coordinate
+from training.progress import silent
+from training.simulate import FIRST_CLIENT_NODE, InProcessGrid, node_contexts
+
+SETTINGS = [
+    "copurchase.top_items=60",
+    "copurchase.rank=4",
+    "towers.steps=5",
+    "towers.embedding_dim=4",
+    "towers.sampling_rate=0.2",
+    "checkpoint_every=2",
+]
+
+
+class Lossy(InProcessGrid):
+    """A network that loses every release of the first silo after the silo has sent it."""
+
+    def send_and_receive(self, messages: Any, *, timeout: float | None = None) -> list[Message]:
+        replies = super().send_and_receive(messages, timeout=timeout)
+        return [
+            r for r in replies if not (self._is_release(r) and r.metadata.src_node_id == FIRST_CLIENT_NODE)
+        ]
+
+    @staticmethod
+    def _is_release(reply: Message) -> bool:
+        return reply.metadata.message_type.startswith("train.")
+
+
+def test_what_left_a_silo_is_charged_though_the_round_went_on_without_it(tmp_path: Path) -> None:
+    write_world(WorldConfig(persons=300, n_items=240, weeks=6), tmp_path / "world")
+    federation = tmp_path / "world" / "federation.toml"
+    config = load_config(None, SETTINGS, {"federation": federation, "output": tmp_path / "out"})
+    silos = FederationConfig.load(federation).silo_configs()
+    grid = Lossy(app, node_contexts(len(silos), {"federation": str(federation)}))
+    report = coordinate(grid, config, progress=silent, resume=False).report
+    grid.close()
+    lost, heard = silos[0].name, silos[1].name
+    assert report["missed_rounds"] == {lost: 3 + 5}
+    assert Ledger(silos[0].ledger).events() == Ledger(silos[1].ledger).events()
+    assert report["silos"][lost]["epsilon"] == pytest.approx(report["silos"][heard]["epsilon"])
+    assert report["person_epsilon"] <= 4
