@@ -27,8 +27,9 @@ HEADLINE = (
 )
 
 ABLATION = {
-    "own history": Components(popularity=False, copurchase=False, towers=False),
-    "+ popularity": Components(copurchase=False, towers=False),
+    "own history": Components(popularity=False, profile=False, copurchase=False, towers=False),
+    "+ popularity": Components(profile=False, copurchase=False, towers=False),
+    "+ public features": Components(copurchase=False, towers=False),
     "+ co-purchase": Components(towers=False),
     "+ towers": Components(),
 }

@@ -93,7 +93,9 @@ class Shopper:
 
     def page(self, customer: str, k: int = 5) -> list[dict[str, Any]]:
         """The customer's recommendations."""
-        items: list[dict[str, Any]] = self._post("/recommendations", {"customer_id": customer, "k": k})["items"]
+        items: list[dict[str, Any]] = self._post("/recommendations", {"customer_id": customer, "k": k})[
+            "items"
+        ]
         return items
 
     def due(self, customer: str) -> list[dict[str, Any]]:

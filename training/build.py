@@ -9,7 +9,7 @@ from recsys.models.affinity import Affinity, category_groups, denoise
 from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, TOWERS
 from training.gradient_rounds import published_vectors, run_towers
-from training.local import pair_scope
+from training.local import pair_scope, taste_profile
 from training.publish import Block, Models
 from training.session import Arrays, Session
 from training.stages import run_copurchase, run_intervals, run_popularity
@@ -30,7 +30,10 @@ def train_models(session: Session) -> Models:
         vectors = published_vectors(session, towers)
         blocks.append(Block(TOWERS, vectors, vectors))
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
-    return Models(popularities, tuple(blocks), affinity.neighbours, affinity.lifts, intervals, curves)
+    profile = taste_profile(session.catalogue, popularities, session.settings.profile)
+    return Models(
+        popularities, tuple(blocks), profile, affinity.neighbours, affinity.lifts, intervals, curves
+    )
 
 
 def _affinity(session: Session, popularities: NDArray[np.float64], total: NoisedTotal | None) -> Affinity:

@@ -22,6 +22,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.vocab import Catalogue
 from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
+from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig, Sequences, encode
 from recsys.models import copurchase, popularity, replenishment
 from recsys.models.copurchase import PairScope
@@ -36,6 +37,7 @@ from training.config import (
     POPULARITY,
     TOWERS,
     CopurchaseSettings,
+    ProfileSettings,
     SequenceSettings,
     SiloSettings,
     TowerModel,
@@ -108,6 +110,13 @@ def tower_config(settings: TowerModel) -> TowerConfig:
     return TowerConfig(**settings.model_dump())
 
 
+def taste_profile(
+    catalogue: Catalogue, published: NDArray[np.float64], settings: ProfileSettings
+) -> TasteProfile:
+    """Tastes by public features: the same everywhere, made of the catalogue and published popularity."""
+    return TasteProfile.of(catalogue, published, ProfileConfig(**settings.model_dump()))
+
+
 def popularity_sum(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
 ) -> Released:
@@ -163,7 +172,8 @@ def tower_gradient(
     if dpsgd is None:
         raise PlanError("the plan has no towers; give 'towers' a share above 0")
     log_popularity = np.log(published).astype(np.float32)
-    engine = Engine(Objective(data.features, tower_config(settings.towers), log_popularity))
+    profile = taste_profile(data.dataset.catalogue, published, settings.profile)
+    engine = Engine(Objective(data.features, tower_config(settings.towers), log_popularity, profile))
 
     def draw(noise: SecureNoise) -> NDArray[np.float32]:
         step = engine.noised_gradient(parameters, data.sequences, dpsgd, noise)

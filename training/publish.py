@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from recsys.bundle.contents import Bundle, Parts, assemble
 from recsys.bundle.manifest import BlendSpec, SequenceSpec
 from recsys.bundle.store import read_bundle, write_bundle
+from recsys.features.profile import TasteProfile
 from training.config import FusionSettings
 from training.local import sequence_config
 from training.session import Arrays, Session
+
+
+PROFILE = "profile"
 
 
 @dataclass(frozen=True)
@@ -33,34 +37,38 @@ class Block:
 class Models:
     """All that training made, from noised and charged numbers alone.
 
-    popularity: float64 [n_items], sums to 1; neighbours, lifts: [n_items, m], as in
+    popularity: float64 [n_items], sums to 1; profile: tastes read off public features; neighbours, lifts: [n_items, m], as in
     `recsys.bundle.contents.Parts`; curves: public numbers by round
     """
 
     popularity: NDArray[np.float64]
     blocks: tuple[Block, ...]
+    profile: TasteProfile
     neighbours: NDArray[np.int32]
     lifts: NDArray[np.float32]
     intervals: Arrays
     curves: Mapping[str, Sequence[float]]
 
 
-def columns(blocks: tuple[Block, ...]) -> dict[str, tuple[int, int]]:
-    """Which columns of the vectors each block takes."""
-    ends = np.cumsum([block.vectors.shape[1] for block in blocks]).tolist()
-    return {block.name: (end - block.vectors.shape[1], end) for block, end in zip(blocks, ends, strict=True)}
+def columns(models: Models) -> dict[str, tuple[int, int]]:
+    """Which columns of the vectors each block takes; the profile's are the last."""
+    widths = {block.name: block.vectors.shape[1] for block in models.blocks} | {PROFILE: len(models.profile)}
+    ends = np.cumsum(list(widths.values())).tolist()
+    spans = {name: (end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
+    return {name: span for name, span in spans.items() if span[0] < span[1]}
 
 
-def fuse(
-    blocks: tuple[Block, ...], weights: FusionSettings
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def fuse(models: Models, weights: FusionSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Late fusion with fixed public weights: the blocks' scores add up, each times its weight.
 
     Returns vectors and history table, float32 [n_items, sum of the blocks' widths] each.
     """
-    vectors = [getattr(weights, block.name) * block.vectors for block in blocks]
-    tables = [block.history_table for block in blocks]
-    return np.hstack(vectors).astype(np.float32), np.hstack(tables).astype(np.float32)
+    features = models.profile.items()
+    vectors = [getattr(weights, block.name) * block.vectors for block in models.blocks]
+    tables = [block.history_table for block in models.blocks]
+    return np.hstack([*vectors, features]).astype(np.float32), np.hstack([*tables, features]).astype(
+        np.float32
+    )
 
 
 def publish_run(session: Session, models: Models, statement: Mapping[str, Any]) -> Bundle:
@@ -78,9 +86,9 @@ def publish_run(session: Session, models: Models, statement: Mapping[str, Any]) 
 def _parts(session: Session, models: Models, statement: Mapping[str, Any]) -> Parts:
     from recsys.towers.export import check_parity, export_user_tower
 
-    vectors, history_table = fuse(models.blocks, session.config.fusion)
-    tower = export_user_tower(history_table)
-    check_parity(tower, history_table)
+    vectors, history_table = fuse(models, session.config.fusion)
+    tower = export_user_tower(history_table, models.profile)
+    check_parity(tower, history_table, models.profile)
     return Parts(
         catalogue=session.catalogue,
         vectors=vectors,
@@ -100,7 +108,7 @@ def _assembled(session: Session, parts: Parts, models: Models) -> Bundle:
         parts,
         sequence=SequenceSpec.of(sequence_config(session.settings.sequences)),
         blend=BlendSpec(weight=blend.weight, cap=blend.cap, own_decay=blend.own_decay),
-        blocks=columns(models.blocks),
+        blocks=columns(models),
         created_at=session.folder.created_at,
     )
     short = {name: parts.statement[name] for name in ("id", "stamp", "epsilon", "run_epsilon", "delta")}

@@ -97,7 +97,6 @@ class Scorer:
 
 def _columns(bundle: Bundle, components: Components) -> NDArray[np.float32]:
     columns = np.ones(bundle.vectors.shape[1], np.float32)
-    for name, on in (("towers", components.towers), ("copurchase", components.copurchase)):
-        if not on and name in bundle.manifest.blocks:
-            columns[slice(*bundle.manifest.blocks[name])] = 0.0
+    for name, span in bundle.manifest.blocks.items():
+        columns[slice(*span)] = float(getattr(components, name, True))
     return columns

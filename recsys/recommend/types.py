@@ -30,6 +30,7 @@ class Components:
 
     own_history: bool = True
     popularity: bool = True
+    profile: bool = True
     copurchase: bool = True
     towers: bool = True
 

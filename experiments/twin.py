@@ -1,0 +1,134 @@
+"""The non-private twin: the same stages on the same data, pooled, with no clipping of gradients and no noise.
+
+Nothing here is private. It runs on simulated worlds and on research data alone, and says so in what it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.bundle.contents import Bundle
+from recsys.data.history import Ordering
+from recsys.data.vocab import Catalogue
+from recsys.features.sequences import Sequences
+from recsys.models import copurchase, popularity, replenishment
+from recsys.privacy.plan import PrivacyPlan, ReleasePlan
+from recsys.seeds import rng
+from recsys.silos.config import FederationConfig
+from training.build import train_models
+from training.checkpoint import open_run
+from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings, TrainingConfig
+from training.coordinator import data_kind
+from training.local import TrainingData, load, pair_scope, taste_profile, tower_config
+from training.objective import Objective
+from training.progress import Progress, silent
+from training.publish import publish_run
+from training.research import STAMP, ResearchOnly, plain_gradient, research_only
+from training.session import Session
+from training.strategy import Rounds
+
+NO_NOISE = 1e-9
+STATEMENT = {"id": "none", "stamp": STAMP, "epsilon": None, "run_epsilon": None, "delta": None}
+
+Sums = dict[str, NDArray[np.float32]]
+
+
+def train_twin(config: TrainingConfig, plan: PrivacyPlan, *, progress: Progress = silent) -> Bundle:
+    """Train the twin of a private run: same configuration, seed, steps and sampling rate.
+
+    Raises ConfigError for data that is neither simulated nor declared to be research data.
+    """
+    federation = FederationConfig.load(config.federation)
+    simulated = data_kind(config, federation) == "simulated"
+    token = research_only(research_data=simulated or config.research_data)
+    catalogue = federation.read_catalogue()
+    silos = [silo.base_silo() for silo in federation.silo_configs()]
+    settings = config.silo_settings(ordered=all(silo.ordering is not Ordering.NONE for silo in silos))
+    bound = federation.max_silos_per_person
+    data = [load(silo, catalogue, settings, max_silos_per_person=bound, silos=len(silos)) for silo in silos]
+    rounds = _PooledRounds(data, [silo.ordering for silo in silos], plan, settings, token, config.seed)
+    folder = open_run(config.output / "twin", {"twin": config.identity()}, resume=False)
+    session = Session(
+        config, settings, catalogue, _without_noise(plan), folder, cast(Rounds, rounds), _named(progress)
+    )
+    return publish_run(session, train_models(session), STATEMENT)
+
+
+def _without_noise(plan: PrivacyPlan) -> PrivacyPlan:
+    quiet = tuple(ReleasePlan(release.name, release.clip_norm, NO_NOISE) for release in plan.releases)
+    return replace(plan, releases=quiet)
+
+
+def _named(progress: Progress) -> Progress:
+    return lambda stage, done, total: progress(f"twin: {stage}", done, total)
+
+
+@dataclass(frozen=True)
+class _PooledRounds:
+    """Stands where a run's rounds stand: exact sums over all silos, and mean gradients of the pooled customers."""
+
+    data: Sequence[TrainingData]
+    orderings: Sequence[Ordering]
+    plan: PrivacyPlan
+    settings: SiloSettings
+    token: ResearchOnly
+    seed: int
+
+    def with_ordering(self, ordering: str) -> list[str]:
+        """Names stand for silos only where they are counted."""
+        return [f"pooled {number}" for number, known in enumerate(self.orderings) if known == ordering]
+
+    def sums(
+        self, stage: str, *, number: int = 0, arrays: Mapping[str, NDArray[Any]] | None = None, **_: Any
+    ) -> Sums:
+        """The exact sum of a stage. Gradients are scaled so that the public divisor gives back their mean."""
+        given, name = arrays or {}, stage.partition(".")[2]
+        if name == TOWERS:
+            mean = self._gradient(given["parameters"], given["popularity"], number)
+            return {
+                silo: mean * np.float32(self.plan.expected_batch(silo))
+                for silo in self.plan.registered_customers
+            }
+        exact = [self._sum(name, data, given) for data in self.data]
+        return {"pooled": np.sum(exact, axis=0).astype(np.float32)}
+
+    def _sum(self, name: str, data: TrainingData, given: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        histories, settings = data.dataset.histories, self.settings
+        catalogue: Catalogue = data.dataset.catalogue
+        if name == POPULARITY:
+            return popularity.contribution(histories, len(catalogue), settings.popularity.max_items)
+        if name == INTERVALS:
+            return replenishment.contribution(histories, catalogue).ravel()
+        if name == COPURCHASE:
+            scope = pair_scope(given["popularity"], settings.copurchase)
+            return copurchase.contribution(histories, scope, settings.copurchase.max_items)
+        raise ValueError(f"the twin knows no stage '{name}'")
+
+    def _gradient(
+        self, parameters: NDArray[np.float32], published: NDArray[np.float64], number: int
+    ) -> NDArray[np.float32]:
+        random = rng(self.seed, "twin", number)
+        data, settings = self.data[0], self.settings
+        objective = Objective(
+            data.features,
+            tower_config(settings.towers),
+            np.log(published).astype(np.float32),
+            taste_profile(data.dataset.catalogue, published, settings.profile),
+        )
+        rate = self.plan.dpsgd.sampling_rate if self.plan.dpsgd else 0.0
+        parts = [_sampled(data.sequences, rate, random) for data in self.data]
+        pooled = Sequences(
+            np.concatenate([part.ids for part in parts]), np.concatenate([part.weights for part in parts])
+        )
+        batch = objective.batch(pooled, np.arange(len(pooled)), random)
+        return plain_gradient(objective, parameters, batch, self.token)
+
+
+def _sampled(sequences: Sequences, rate: float, random: np.random.Generator) -> Sequences:
+    chosen = np.flatnonzero(random.random(len(sequences)) < rate)
+    return Sequences(sequences.ids[chosen], sequences.weights[chosen])
