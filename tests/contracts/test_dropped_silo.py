@@ -1,5 +1,6 @@
 """A silo whose releases leave it but never count is charged all the same."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,11 @@ from flwr.app import Message
 
 from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
-from recsys.silos.simulator.config import WorldConfig
-from recsys.silos.simulator.files import write_world
 from training.client_app import app
 from training.config import load_config
 from training.coordinator import coordinate
 from training.progress import silent
 from training.simulate import FIRST_CLIENT_NODE, InProcessGrid, node_contexts
-
-SETTINGS = [
-    "copurchase.top_items=60",
-    "copurchase.rank=4",
-    "towers.steps=5",
-    "towers.embedding_dim=4",
-    "towers.sampling_rate=0.2",
-    "checkpoint_every=2",
-]
 
 
 class Lossy(InProcessGrid):
@@ -40,10 +30,12 @@ class Lossy(InProcessGrid):
         return reply.metadata.message_type.startswith("train.")
 
 
-def test_what_left_a_silo_is_charged_though_the_round_went_on_without_it(tmp_path: Path) -> None:
-    write_world(WorldConfig(persons=300, n_items=240, weeks=6), tmp_path / "world")
-    federation = tmp_path / "world" / "federation.toml"
-    config = load_config(None, SETTINGS, {"federation": federation, "output": tmp_path / "out"})
+def test_what_left_a_silo_is_charged_though_the_round_went_on_without_it(
+    world: Path, small_settings: list[str], new_output: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    federation = world / "federation.toml"
+    options = {"federation": federation, "output": new_output(tmp_path / "out")}
+    config = load_config(None, small_settings, options)
     silos = FederationConfig.load(federation).silo_configs()
     grid = Lossy(app, node_contexts(len(silos), {"federation": str(federation)}))
     report = coordinate(grid, config, progress=silent, resume=False).report

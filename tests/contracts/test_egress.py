@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,12 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message
 
 from recsys.silos.config import FederationConfig
-from recsys.silos.simulator.config import WorldConfig
-from recsys.silos.simulator.files import write_world
 from training.client_app import app
 from training.config import load_config
 from training.coordinator import coordinate
 from training.egress import EGRESS, Leaves
 from training.progress import silent
 from training.simulate import InProcessGrid, node_contexts
-
-SETTINGS = [
-    "copurchase.top_items=60",
-    "copurchase.rank=4",
-    "towers.steps=5",
-    "towers.embedding_dim=4",
-    "towers.sampling_rate=0.2",
-    "checkpoint_every=2",
-]
 
 
 class Tap(InProcessGrid):
@@ -50,9 +40,9 @@ class Captured:
     noised: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
 
 
-def run(world: Path, output: Path) -> list[Message]:
+def run(world: Path, output: Path, settings: list[str]) -> list[Message]:
     federation = world / "federation.toml"
-    config = load_config(None, SETTINGS, {"federation": federation, "output": output})
+    config = load_config(None, settings, {"federation": federation, "output": output})
     nodes = len(FederationConfig.load(federation).silos)
     grid = Tap(app, node_contexts(nodes, {"federation": str(federation)}))
     grid.kept = []
@@ -103,11 +93,19 @@ def without_one_customer(world: Path, copy: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def captured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Captured, Captured, Path]:
+def captured(
+    small_world: Path,
+    small_settings: list[str],
+    new_output: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Captured, Captured, Path]:
     root = tmp_path_factory.mktemp("egress")
-    write_world(WorldConfig(persons=300, n_items=240, weeks=6), root / "world")
+    shutil.copytree(small_world, root / "world")
     neighbour = without_one_customer(root / "world", root / "neighbour")
-    both = (sorted_out(run(world, root / f"out-{world.name}")) for world in (root / "world", neighbour))
+    both = (
+        sorted_out(run(world, new_output(root / f"out-{world.name}"), small_settings))
+        for world in (root / "world", neighbour)
+    )
     return (*both, root)
 
 
@@ -120,8 +118,8 @@ def test_every_stage_and_silo_is_in_the_capture(captured: tuple[Captured, Captur
         "train.copurchase",
         "train.towers",
     } <= stages
-    assert len({key[0] for key in captured[0].public}) == 5
-    assert len([key for key in captured[0].noised if key[1] == "train.towers"]) == 5 * 5
+    assert len({key[0] for key in captured[0].public}) == 3
+    assert len([key for key in captured[0].noised if key[1] == "train.towers"]) == 3 * 5
 
 
 def test_public_fields_are_identical_without_one_customer(captured: tuple[Captured, Captured, Path]) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,6 @@ from recsys.errors import LedgerError, PlanError
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
-from recsys.silos.simulator.config import WorldConfig
-from recsys.silos.simulator.files import write_world
 from training import local
 from training.config import TrainingConfig
 from training.local import TrainingData
@@ -25,9 +24,9 @@ STAGES = ("popularity", "intervals", "copurchase", "towers")
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+def node(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Node:
     root = tmp_path_factory.mktemp("reserve") / "world"
-    write_world(WorldConfig(persons=200, n_items=240, weeks=4), root)
+    shutil.copytree(small_world, root)
     federation = FederationConfig.load(root / "federation.toml")
     return Node(federation.silo_configs()[0], federation)
 

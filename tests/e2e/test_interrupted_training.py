@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,9 @@ from recsys.bundle.store import read_bundle
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig
-from recsys.silos.simulator.config import WorldConfig
-from recsys.silos.simulator.files import write_world
 
 pytestmark = pytest.mark.e2e
 
-SETTINGS = [
-    "copurchase.top_items=60",
-    "copurchase.rank=4",
-    "towers.steps=5",
-    "towers.embedding_dim=4",
-    "towers.sampling_rate=0.2",
-    "checkpoint_every=2",
-]
 KILL_AFTER = ["popularity 0/1", "copurchase 0/1", "towers 3/5", "receipts 0/1", "bundle 0/1", "tracking 0/1"]
 """Progress lines: each kill falls into the stage that the line opens (step 3 is inside a block of two)."""
 
@@ -53,8 +45,8 @@ for line in sys.stdin:
 class Terminal:
     """Runs `thousandfaces train` again and again, each time in a process of its own."""
 
-    def __init__(self, root: Path) -> None:
-        settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    def __init__(self, root: Path, settings: list[str]) -> None:
+        settings = [part for setting in settings for part in ("--set", setting)]
         paths = ["--federation", str(root / "world" / "federation.toml"), "--output", str(root / "out")]
         self._line = " ".join(["thousandfaces", "train", *paths, *settings, "--json"])
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -85,11 +77,17 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, list[dict[str, int]]]:
+def story(
+    small_world: Path,
+    small_settings: list[str],
+    new_output: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, dict, list[dict[str, int]]]:
     """One run, killed once in every stage; what each silo's ledger had charged after every kill."""
     root = tmp_path_factory.mktemp("interrupted")
-    write_world(WorldConfig(persons=300, n_items=240, weeks=6), root / "world")
-    terminal, charged = Terminal(root), []
+    shutil.copytree(small_world, root / "world")
+    new_output(root / "out")
+    terminal, charged = Terminal(root, small_settings), []
     for line in KILL_AFTER:
         terminal.kill_after(line)
         assert not list((root / "out" / "runs").glob("*/bundle/manifest.json")) or line.startswith("tracking")

@@ -26,7 +26,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def edit_silos(world: Path, old: str, new: str, count: int = 5) -> None:
+def edit_silos(world: Path, old: str, new: str, count: int = 3) -> None:
     for folder in sorted((world / "silos").iterdir())[:count]:
         edit(folder / "silo.toml", old, new)
 
@@ -152,16 +152,16 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"aroma-brands": 3 + 5}
-    assert charges(world)["aroma-brands"] == []
-    with pytest.raises(PlanError, match="aroma-brands: plan-refused"):
-        run_training(configured("quorum=5"))
+    assert result.report["missed_rounds"] == {"citygrocer": 3 + 5}
+    assert charges(world)["citygrocer"] == []
+    with pytest.raises(PlanError, match="citygrocer: plan-refused"):
+        run_training(configured("quorum=3"))
 
 
 def test_failing_silos_end_the_run_without_saying_why(configured: Configured, world: Path) -> None:
-    for folder in sorted((world / "silos").iterdir())[:3]:
+    for folder in sorted((world / "silos").iterdir())[:2]:
         (folder / "interactions.parquet").unlink()
-    with pytest.raises(QuorumError, match=r"stage 'hello|aroma-brands: failed") as error:
+    with pytest.raises(QuorumError, match=r"stage 'hello|citygrocer: failed") as error:
         run_training(configured())
     assert "interactions" not in str(error.value)
 
@@ -222,8 +222,8 @@ def test_data_of_no_known_kind_are_refused(configured: Configured, world: Path) 
 
 
 def test_more_quorum_than_silos_is_refused(configured: Configured) -> None:
-    with pytest.raises(ConfigError, match="there are 5 silos"):
-        run_training(configured("quorum=6"))
+    with pytest.raises(ConfigError, match="there are 3 silos"):
+        run_training(configured("quorum=4"))
 
 
 def test_two_processes_do_not_share_a_run(configured: Configured) -> None:

@@ -1,4 +1,4 @@
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,18 +23,17 @@ sampling_rate = 0.2
 
 
 def test_the_flower_apps_train_with_paths_from_the_run_configuration(
-    world: Path, registry: Path, tmp_path: Path
+    world: Path, new_output: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     (tmp_path / "train.toml").write_text(SETTINGS)
-    (tmp_path / "out").mkdir()
-    shutil.copy(registry, tmp_path / "out")
+    new_output(tmp_path / "out")
     settings = {
         "federation": str(world / "federation.toml"),
         "config": str(tmp_path / "train.toml"),
         "output": str(tmp_path / "out"),
         "resume": True,
     }
-    simulate(server, client, nodes=5, run_config=settings)
+    simulate(server, client, nodes=3, run_config=settings)
     assert len(read_bundle(find_run(tmp_path / "out", "latest").bundle).catalogue) == 240
 
 

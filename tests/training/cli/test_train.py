@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from click.testing import CliRunner
 from recsys.errors import ConfigError, RegistryError
 from training.cli.release import promote, publish
 from training.cli.train import as_record, summary, train
-
 
 
 def call(command, *arguments: object) -> str:
@@ -25,11 +25,9 @@ def copied(trained, tmp_path: Path) -> Path:
 
 
 def test_training_prints_one_json_object_on_stdout(
-    world: Path, registry: Path, small_settings: list[str], tmp_path: Path
+    world: Path, small_settings: list[str], new_output: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    output = tmp_path / "out"
-    output.mkdir()
-    shutil.copy(registry, output)
+    output = new_output(tmp_path / "out")
     settings = [part for setting in small_settings for part in ("--set", setting)]
     shown = call(train, "--federation", world / "federation.toml", "--output", output, *settings, "--json")
     report = json.loads(shown)
@@ -63,12 +61,11 @@ def test_the_summary_warns_of_what_went_beyond_the_plan(trained) -> None:
 
 
 def test_publishing_again_keeps_the_version_and_another_registry_makes_its_own(
-    copied: Path, registry: Path, tmp_path: Path
+    copied: Path, new_output: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     again = json.loads(call(publish, "latest", "--output", copied, "--json"))
     assert (again["version"], again["alias"]) == (1, "candidate")
-    other = Path(shutil.copy(registry, tmp_path / "other.db"))
-    uri = f"sqlite:///{other}"
+    uri = f"sqlite:///{new_output(tmp_path / 'other') / 'mlflow.db'}"
     text = call(publish, "latest", "--name", "shop", "--output", copied, "--tracking-uri", uri)
     assert "'candidate' of shop is now version 1" in text
 
