@@ -1,4 +1,4 @@
-"""One model, its parts, its shuffled self, the baselines and the non-private twin, side by side on one split."""
+"""One model, its parts, its shuffled self, baselines and the non-private twin, side by side on one split."""
 
 from __future__ import annotations
 
@@ -52,35 +52,43 @@ class Entry:
         return cls(private, means, {name: (i.low, i.high) for name, i in found.items()})
 
 
-def compare(
-    bundle: Bundle, holdouts: Sequence[Holdout], *, twin: Bundle | None, ablation: bool = True
-) -> dict[str, Entry]:
-    """Figures by method: `private`, `popularity`, `personal_top`, `non_private`, `shuffled`, and the ablation.
+def compare(bundle: Bundle, holdouts: Sequence[Holdout], *, ablation: bool = True) -> dict[str, Entry]:
+    """Figures by method: `private`, `popularity`, `personal_top`, `shuffled`, and the rows of the ablation.
 
-    popularity and personal top are exact, counted in each silo: stronger than a noised list. All methods choose
-    among the silo's own assortment.
+    popularity and personal top are exact, counted in each silo: stronger than a noised list. All methods
+    choose among the silo's own assortment.
     """
-    split, sizes = pooled(holdouts), [len(h.split.customers) for h in holdouts]
-
-    def measure(rankers: Sequence[Ranker], *, private: bool) -> Entry:
-        return Entry.of(evaluate(BySilo(rankers, sizes), split, (10, K)), private=private)
-
-    def measure_bundle(recommender: Recommender, *, private: bool = True) -> Entry:
-        return measure([_masked(recommender, h.assortment) for h in holdouts], private=private)
-
     whole = Recommender(bundle)
-    counts = [purchase_counts(h) for h in holdouts]
+    counts = [purchase_counts(holdout) for holdout in holdouts]
     methods = {
-        "private": measure_bundle(whole),
-        "popularity": measure([popularity_ranker(c, K) for c in counts], private=False),
-        "personal_top": measure([personal_ranker(c, K) for c in counts], private=False),
-        "shuffled": measure_bundle(whole.with_shuffled_vectors(0)),
+        "private": _measure_bundle(whole, holdouts, private=True),
+        "popularity": _measure([popularity_ranker(c, K) for c in counts], holdouts, private=False),
+        "personal_top": _measure([personal_ranker(c, K) for c in counts], holdouts, private=False),
+        "shuffled": _measure_bundle(whole.with_shuffled_vectors(0), holdouts, private=True),
     }
-    if twin is not None:
-        methods["non_private"] = measure_bundle(Recommender(twin), private=False)
+    # The last row of the ablation is the whole model, which has been measured.
     for name, parts in ABLATION.items() if ablation else ():
-        methods[name] = measure_bundle(whole.with_components(parts))
+        same = parts == Components()
+        methods[name] = (
+            methods["private"]
+            if same
+            else _measure_bundle(whole.with_components(parts), holdouts, private=True)
+        )
     return methods
+
+
+def measure_twin(twin: Bundle, holdouts: Sequence[Holdout]) -> Entry:
+    """How the non-private twin did."""
+    return _measure_bundle(Recommender(twin), holdouts, private=False)
+
+
+def _measure_bundle(recommender: Recommender, holdouts: Sequence[Holdout], *, private: bool) -> Entry:
+    return _measure([_masked(recommender, h.assortment) for h in holdouts], holdouts, private=private)
+
+
+def _measure(rankers: Sequence[Ranker], holdouts: Sequence[Holdout], *, private: bool) -> Entry:
+    sizes = [len(holdout.split.customers) for holdout in holdouts]
+    return Entry.of(evaluate(BySilo(rankers, sizes), pooled(holdouts), (10, K)), private=private)
 
 
 def purchase_counts(holdout: Holdout) -> NDArray[np.float64]:

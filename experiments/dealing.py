@@ -126,7 +126,8 @@ def _write_federation(folder: Path, data: FileData) -> Path:
     bound = data.max_silos_per_person or data.silos
     text = (
         f'catalogue = "catalogue.parquet"\nsilos = {json.dumps(silos)}\nmax_silos_per_person = {bound}\n\n'
-        '[world]\ndata_kind = "research"\ndescription = "research data, dealt to silos by a hash of the customer id"\n'
+        '[world]\ndata_kind = "research"\n'
+        'description = "research data, dealt to silos by a hash of the customer id"\n'
     )
     path = folder / "federation.toml"
     path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Held-out purchases of every silo: what was bought before a cut-off trains, the first basket after it is the target."""
+"""Held-out purchases of every silo: the past trains, the first basket after a cut-off is the target."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_histories(silo: Silo, catalogue: Catalogue) -> tuple[Histories, NDArray
 
 
 def pooled(holdouts: Sequence[Holdout]) -> Split:
-    """All silos' evaluated customers as one split, silo after silo, so that figures average over customers."""
+    """All silos' evaluated customers as one split, silo after silo: figures average over customers."""
     trains = [h.split.train.select(h.split.customers) for h in holdouts]
     targets = [h.split.targets.select(h.split.customers) for h in holdouts]
     train = concatenate(trains)

@@ -1,4 +1,4 @@
-"""Results tables in Markdown, made by the command that measured them: command, commit and date stand in each."""
+"""Results tables in Markdown, made by the command that measured: command, commit and date stand in each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_results(path: Path, title: str, command: str, facts: Sequence[str], ta
 
 
 def commit() -> str:
-    """The short hash of the commit that runs, with `+` for uncommitted changes; 'unknown' outside a checkout."""
+    """The short hash of the commit that runs, `+` for uncommitted changes; 'unknown' outside a checkout."""
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude", "*"],  # noqa: S607

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.comparison import Entry, compare
+from experiments.comparison import Entry, compare, measure_twin
 from experiments.dealing import deal, read_purchases
 from experiments.holdout import Holdout, read_histories
 from experiments.spec import FileData, StudySpec, WorldData
@@ -60,8 +63,13 @@ def run_study(
     """Run a study in the (empty or new) folder `work`. Errors: ConfigError, and those of `run_training`."""
     prepared = prepare(spec, seed=seed, data=data, work=work, progress=progress)
     config = training_config(spec, prepared, seed=seed, work=work)
-    trained = run_training(config, progress=progress)
-    return StudyResult(trained, compare_with_twin(spec, prepared, config, trained, progress))
+    with twin_beside(config, prepared.holdouts) as twin:
+        trained = run_training(config, progress=progress)
+        progress("evaluation", 0, 1)
+        methods = compare(read_bundle(trained.bundle_folder), prepared.holdouts)
+        methods["non_private"] = twin.result()
+    progress("evaluation", 1, 1)
+    return StudyResult(trained, methods)
 
 
 def prepare(
@@ -83,16 +91,15 @@ def training_config(spec: StudySpec, prepared: Prepared, *, seed: int, work: Pat
     return spec.training_config(**{key: value for key, value in run.items() if value is not None})
 
 
-def compare_with_twin(
-    spec: StudySpec,
-    prepared: Prepared,
-    config: TrainingConfig,
-    trained: TrainingResult,
-    progress: Progress = silent,
-) -> dict[str, Entry]:
-    """Train the non-private twin and measure everything on the held-out purchases."""
-    twin = train_twin(config, trained.plan, progress=progress)
-    return compare(read_bundle(trained.bundle_folder), prepared.holdouts, twin=twin)
+@contextmanager
+def twin_beside(config: TrainingConfig, holdouts: Sequence[Holdout]) -> Iterator[Future[Entry]]:
+    """Train and measure the non-private twin in a process of its own, while the private run goes on."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool.submit(_twin_entry, config, tuple(holdouts))
+
+
+def _twin_entry(config: TrainingConfig, holdouts: Sequence[Holdout]) -> Entry:
+    return measure_twin(train_twin(config), holdouts)
 
 
 def world_config(data: WorldData, seed: int) -> WorldConfig:

@@ -1,6 +1,6 @@
 """The non-private twin: the same stages on the same data, pooled, with no clipping of gradients and no noise.
 
-Nothing here is private. It runs on simulated worlds and on research data alone, and says so in what it writes.
+Nothing here is private. It runs on simulated worlds and research data alone, and says so in what it writes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSetti
 from training.coordinator import data_kind
 from training.local import TrainingData, load, pair_scope, taste_profile, tower_config
 from training.objective import Objective
-from training.progress import Progress, silent
+from training.plan import plan_of
+from training.progress import silent
 from training.publish import publish_run
 from training.research import STAMP, ResearchOnly, plain_gradient, research_only
 from training.session import Session
@@ -38,7 +39,7 @@ STATEMENT = {"id": "none", "stamp": STAMP, "epsilon": None, "run_epsilon": None,
 Sums = dict[str, NDArray[np.float32]]
 
 
-def train_twin(config: TrainingConfig, plan: PrivacyPlan, *, progress: Progress = silent) -> Bundle:
+def train_twin(config: TrainingConfig) -> Bundle:
     """Train the twin of a private run: same configuration, seed, steps and sampling rate.
 
     Raises ConfigError for data that is neither simulated nor declared to be research data.
@@ -51,10 +52,17 @@ def train_twin(config: TrainingConfig, plan: PrivacyPlan, *, progress: Progress 
     settings = config.silo_settings(ordered=all(silo.ordering is not Ordering.NONE for silo in silos))
     bound = federation.max_silos_per_person
     data = [load(silo, catalogue, settings, max_silos_per_person=bound, silos=len(silos)) for silo in silos]
-    rounds = _PooledRounds(data, [silo.ordering for silo in silos], plan, settings, token, config.seed)
     folder = open_run(config.output / "twin", {"twin": config.identity()}, resume=False)
+    plan = plan_of(
+        folder,
+        config,
+        registered_customers={silo.name: silo.registered_customers for silo in federation.silo_configs()},
+        max_silos_per_person=bound,
+        timestamps=any(silo.ordering is Ordering.TIMESTAMP for silo in silos),
+    )
+    rounds = _PooledRounds(data, [silo.ordering for silo in silos], plan, settings, token, config.seed)
     session = Session(
-        config, settings, catalogue, _without_noise(plan), folder, cast(Rounds, rounds), _named(progress)
+        config, settings, catalogue, _without_noise(plan), folder, cast("Rounds", rounds), silent
     )
     return publish_run(session, train_models(session), STATEMENT)
 
@@ -64,13 +72,9 @@ def _without_noise(plan: PrivacyPlan) -> PrivacyPlan:
     return replace(plan, releases=quiet)
 
 
-def _named(progress: Progress) -> Progress:
-    return lambda stage, done, total: progress(f"twin: {stage}", done, total)
-
-
 @dataclass(frozen=True)
 class _PooledRounds:
-    """Stands where a run's rounds stand: exact sums over all silos, and mean gradients of the pooled customers."""
+    """Stands where a run's rounds stand: exact sums over all silos, mean gradients of pooled customers."""
 
     data: Sequence[TrainingData]
     orderings: Sequence[Ordering]

@@ -104,3 +104,7 @@ def _fail(message: str, code: int) -> None:
     line = " ".join(message.splitlines())
     click.echo(f"error: {line}", err=True)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
