@@ -44,6 +44,13 @@ from training.config import (
 )
 from training.spend import Released, Reservation
 
+BOUNDS = {
+    POPULARITY: popularity.CLIP_NORM,
+    COPURCHASE: copurchase.CLIP_NORM,
+    INTERVALS: replenishment.CLIP_NORM,
+}
+"""The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -121,7 +128,7 @@ def popularity_sum(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
 ) -> Released:
     """Sum over customers of their unit-norm item indicators, noised; float32 [n_items]."""
-    _need(reservation)
+    _need(reservation, plan)
     raw = popularity.contribution(
         data.dataset.histories, len(data.dataset.catalogue), settings.popularity.max_items
     )
@@ -130,7 +137,7 @@ def popularity_sum(
 
 def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:
     """Sum over customers of their unit-norm purchase gap histograms, noised; float32 [cells]."""
-    _need(reservation)
+    _need(reservation, plan)
     raw = replenishment.contribution(data.dataset.histories, data.dataset.catalogue)
     return _release(INTERVALS, raw.ravel(), plan, reservation)
 
@@ -146,7 +153,7 @@ def copurchase_sum(
 
     published: the noised popularity that the coordinator made of all silos' sums, float64 [n_items].
     """
-    _need(reservation)
+    _need(reservation, plan)
     scope = pair_scope(published, settings.copurchase)
     raw = copurchase.contribution(data.dataset.histories, scope, settings.copurchase.max_items)
     return _release(COPURCHASE, raw, plan, reservation)
@@ -164,7 +171,7 @@ def tower_gradient(
 
     Raises PlanError if what ran is not what the plan has charged: then nothing leaves.
     """
-    _need(reservation)
+    _need(reservation, plan)
     from training.engine import Engine
     from training.objective import Objective
 
@@ -196,6 +203,11 @@ def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> 
 
 def _release(name: str, raw: NDArray[np.float64], plan: PrivacyPlan, reservation: Reservation) -> Released:
     release = plan.release(name)
+    if release.clip_norm < BOUNDS[name]:
+        raise PlanError(
+            f"{name}: the plan noises for contributions of norm {release.clip_norm:g}, but they reach "
+            f"{BOUNDS[name]:g}; it stays in the silo"
+        )
 
     def draw(noise: SecureNoise) -> NDArray[np.float32]:
         return noised_sum(raw, release, noise)
@@ -203,7 +215,9 @@ def _release(name: str, raw: NDArray[np.float64], plan: PrivacyPlan, reservation
     return reservation.release(name, draw)
 
 
-def _need(reservation: Reservation) -> None:
+def _need(reservation: Reservation, plan: PrivacyPlan) -> None:
     # Checked at run time too: a type checker is no wall between raw sums and the outside.
     if not isinstance(reservation, Reservation):
         raise PlanError("nothing is computed for release without a reservation in the silo's ledger")
+    if reservation.plan_fingerprint != plan.fingerprint():
+        raise PlanError("the reservation was charged under another plan; it stays in the silo")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recsys.models import copurchase, popularity, replenishment
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, TrainingConfig
+from training.config import INTERVALS, TOWERS, TrainingConfig
+from training.local import BOUNDS
 
 PLAN = "plan.json"
 
@@ -45,9 +45,4 @@ def plan_of(
 
 def clip_norms(config: TrainingConfig) -> dict[str, float]:
     """The L2 bound of one customer's contribution, by mechanism; only that of the towers is a setting."""
-    return {
-        POPULARITY: popularity.CLIP_NORM,
-        COPURCHASE: copurchase.CLIP_NORM,
-        INTERVALS: replenishment.CLIP_NORM,
-        TOWERS: config.towers.clip_norm,
-    }
+    return BOUNDS | {TOWERS: config.towers.clip_norm}

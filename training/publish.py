@@ -17,7 +17,6 @@ from training.config import FusionSettings
 from training.local import sequence_config
 from training.session import Arrays, Session
 
-
 PROFILE = "profile"
 
 
@@ -37,8 +36,8 @@ class Block:
 class Models:
     """All that training made, from noised and charged numbers alone.
 
-    popularity: float64 [n_items], sums to 1; profile: tastes read off public features; neighbours, lifts: [n_items, m], as in
-    `recsys.bundle.contents.Parts`; curves: public numbers by round
+    popularity: float64 [n_items], sums to 1; profile: tastes read off public features; neighbours, lifts:
+    [n_items, m], as in `recsys.bundle.contents.Parts`; curves: public numbers by round
     """
 
     popularity: NDArray[np.float64]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,21 @@ class Released:
         _check_key(self._key, "a released sum")
 
 
+class Reserved(NamedTuple):
+    """What a ledger row was charged for: so many releases of a mechanism under a plan."""
+
+    mechanism: str
+    steps: int
+    plan_fingerprint: str
+
+
 class Reservation:
     """Leave to make the releases that one ledger row has been charged for, and no more."""
 
-    def __init__(self, ledger: Ledger, row: int, mechanism: str, steps: int, used: int, key: object) -> None:
+    def __init__(self, ledger: Ledger, row: int, reserved: Reserved, used: int, key: object) -> None:
         _check_key(key, "a reservation")
-        self._ledger, self.row, self.mechanism, self.steps = ledger, row, mechanism, steps
-        self._used, self._closed = used, False
+        self._ledger, self.row, self._used, self._closed = ledger, row, used, False
+        self.mechanism, self.steps, self.plan_fingerprint = reserved
 
     @property
     def used(self) -> int:
@@ -78,7 +87,8 @@ def reserve(ledger: Ledger, charge: Charge) -> Reservation:
 
     Raises BudgetExceededError (cap) and LedgerError (not writable); then nothing was drawn or released.
     """
-    return Reservation(ledger, ledger.reserve(charge), charge.mechanism, charge.event.steps, 0, _KEY)
+    reserved = Reserved(charge.mechanism, charge.event.steps, charge.plan_fingerprint)
+    return Reservation(ledger, ledger.reserve(charge), reserved, 0, _KEY)
 
 
 def reopen(ledger: Ledger, row: int, used: int) -> Reservation:
@@ -86,11 +96,10 @@ def reopen(ledger: Ledger, row: int, used: int) -> Reservation:
 
     Raises PlanError if the ledger has no such open reservation.
     """
-    for reserved in ledger.open_reservations():
-        if reserved.id == row and reserved.event is not None:
-            return Reservation(
-                ledger, row, str(reserved.details["mechanism"]), reserved.event.steps, used, _KEY
-            )
+    for found in ledger.open_reservations():
+        if found.id == row and found.event is not None:
+            mechanism, plan = (str(found.details[name]) for name in ("mechanism", "plan_fingerprint"))
+            return Reservation(ledger, row, Reserved(mechanism, found.event.steps, plan), used, _KEY)
     raise PlanError(f"row {row} of the ledger is no open reservation; reserve again")
 
 

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from training.config import TrainingConfig
 from training.local import TrainingData
 from training.messages import Request
 from training.node import Node
+from training.spend import spending
 
 STAGES = ("popularity", "intervals", "copurchase", "towers")
 
@@ -87,6 +89,26 @@ def test_stage_functions_refuse_anything_but_a_reservation(
     for call in calls:
         with pytest.raises(PlanError, match="without a reservation"):
             call()
+
+
+def test_a_reservation_under_another_plan_does_not_do(
+    node: Node, data: TrainingData, plan: PrivacyPlan, request_of
+) -> None:
+    other = replace(plan, target_epsilon=5.5)
+    charge = node._charge(request_of("popularity"), other, "popularity", "0" * 64)
+    with spending(node.ledger(), charge) as reservation, pytest.raises(PlanError, match="under another plan"):
+        local.popularity_sum(data, plan, TrainingConfig().silo_settings(ordered=True), reservation)
+
+
+@pytest.mark.parametrize("stage", STAGES[:3])
+def test_noise_for_a_smaller_bound_than_the_models_is_refused(
+    node: Node, plan: PrivacyPlan, request_of, stage: str
+) -> None:
+    weaker = tuple(ReleasePlan(r.name, 0.5 * r.clip_norm, r.noise_multiplier) for r in plan.releases)
+    other = replace(plan, releases=weaker)
+    request = request_of(stage, run_id="weak", plan=other.to_json(), fingerprint=other.fingerprint())
+    with pytest.raises(PlanError, match=r"norm 0\.5"):
+        node.release(request)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -163,8 +185,6 @@ def test_a_lost_or_new_block_is_charged_again(node: Node, request_of) -> None:
 def test_a_silo_refuses_plans_outside_its_own_limits(
     node: Node, plan: PrivacyPlan, request_of, change, told
 ) -> None:
-    from dataclasses import replace
-
     other = replace(plan, **change)
     request = request_of("popularity", plan=other.to_json(), fingerprint=other.fingerprint())
     with pytest.raises(PlanError, match=told):

@@ -6,7 +6,7 @@ import pytest
 from recsys.errors import BudgetExceededError, LedgerError, PlanError
 from recsys.privacy.ledger import Ledger, planned_charge
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
-from training.spend import Released, Reservation, reopen, reserve, spending
+from training.spend import Released, Reservation, Reserved, reopen, reserve, spending
 
 PLAN = PrivacyPlan(
     8.0, 1e-6, 1, {"a": 1000}, (ReleasePlan("popularity", 1.0, 4.0),), DpSgdPlan(0.3, 1.0, 0.1, 20)
@@ -55,7 +55,7 @@ def test_no_release_without_its_reservation(ledger: Ledger) -> None:
 
 def test_nothing_outside_makes_a_reservation_or_a_release(ledger: Ledger) -> None:
     with pytest.raises(PlanError, match=r"training\.spend alone"):
-        Reservation(ledger, 1, "popularity", 1, 0, object())
+        Reservation(ledger, 1, Reserved("popularity", 1, "0" * 64), 0, object())
     with pytest.raises(PlanError, match=r"training\.spend alone"):
         Released(np.zeros(3, np.float32), 1, object())
 
