@@ -47,9 +47,10 @@ def publish(run: str, name: str, alias: str, output: Path, tracking_uri: str | N
     from training.checkpoint import find_run
 
     folder = find_run(output, run)
-    registry = MlflowRegistry(_registry_uri(output, tracking_uri))
+    uri = _registry_uri(output, tracking_uri)
+    registry = MlflowRegistry(uri)
     release = registry.publish(folder.bundle, name)
-    _show(registry.set_alias(name, alias, release.version), alias, as_json)
+    _show(registry.set_alias(name, alias, release.version), alias, uri, as_json)
 
 
 @click.command()
@@ -69,11 +70,12 @@ def promote(model: str, alias: str, output: Path, tracking_uri: str | None, as_j
     from recsys.bundle.registry_mlflow import MlflowRegistry
 
     name, _, version = model.partition("@")
-    registry = MlflowRegistry(_registry_uri(output, tracking_uri))
+    uri = _registry_uri(output, tracking_uri)
+    registry = MlflowRegistry(uri)
     wanted = version or "candidate"
     separator = "/" if wanted.isdigit() else "@"
     found = registry.resolve(f"models:/{name}{separator}{wanted}")
-    _show(registry.set_alias(name, alias, found.version), alias, as_json)
+    _show(registry.set_alias(name, alias, found.version), alias, uri, as_json)
 
 
 def _registry_uri(output: Path, tracking_uri: str | None) -> str:
@@ -87,12 +89,13 @@ def _registry_uri(output: Path, tracking_uri: str | None) -> str:
     return f"sqlite:///{database.absolute()}"
 
 
-def _show(release: Release, alias: str, as_json: bool) -> None:
+def _show(release: Release, alias: str, uri: str, as_json: bool) -> None:
     if as_json:
-        record = {"name": release.name, "version": release.version, "alias": alias}
+        record = {"name": release.name, "version": release.version, "alias": alias, "tracking_uri": uri}
         click.echo(json.dumps({**record, "model_version": release.model_version}))
         return
     click.echo(
         f"'{alias}' of {release.name} is now version {release.version} (bundle {release.model_version}).\n"
-        f"Serve it with: thousandfaces serve --bundle models:/{release.name}@{alias} --silo <silo.toml>"
+        f"Serve it with: MLFLOW_TRACKING_URI={uri} \\\n"
+        f"  thousandfaces serve --bundle models:/{release.name}@{alias} --silo path/to/silo.toml"
     )
