@@ -1,4 +1,4 @@
-"""Items as rows of one combined embedding table: the item itself, its brand, category and department."""
+"""Items as rows of one combined embedding table: the item itself and its features."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.vocab import Catalogue
+from recsys.features.price_tiers import price_tiers
 
 
 class ItemFeatures(NamedTuple):
-    """rows: int64 [n_items, 4], rows of the combined table (item, brand, category, department);
+    """rows: int64 [n_items, 5], rows of the combined table (item, brand, category, department, price tier);
     table_size: number of rows of the table."""
 
     rows: NDArray[np.int64]
@@ -19,15 +20,16 @@ class ItemFeatures(NamedTuple):
 
 
 def item_features(catalogue: Catalogue) -> ItemFeatures:
-    """Rows 0..n-1 are the items, then brands, categories and departments in alphabetical order.
+    """Rows 0..n-1 are the items, then brands, categories, departments and price tiers in order.
 
-    Items without a brand (category, department) share the row of the empty name. Reads the public catalogue
-    alone.
+    Items without a brand (category, department, tier) share the row of what is unknown. Reads the
+    public catalogue alone.
     """
     columns = [np.arange(len(catalogue), dtype=np.int64)]
     size = len(catalogue)
-    for names in (catalogue.brands, catalogue.categories, catalogue.departments):
-        values, codes = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    texts = (catalogue.brands, catalogue.categories, catalogue.departments)
+    for feature in (*(np.array(names, dtype=np.str_) for names in texts), price_tiers(catalogue)):
+        values, codes = np.unique(feature, return_inverse=True)
         columns.append(codes.astype(np.int64) + size)
         size += len(values)
     return ItemFeatures(np.stack(columns, axis=1), size)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
+from recsys.features.price_tiers import NO_TIER, price_tiers
 
 NO_COLUMN = -1
 
@@ -18,32 +19,37 @@ NO_COLUMN = -1
 class ProfileConfig:
     """Public constants of taste profiles.
 
-    category_weight, brand_weight: what a unit of log ratio adds to an item's score; 0 leaves the feature out
-    category_prior, brand_prior: pseudo-items, above 0: how many items speak as loudly as the expectation
-    max_columns: the brands and categories with the most items in the catalogue are kept
+    category_weight, brand_weight, tier_weight: what a unit of log ratio adds to an item's score; 0 leaves the
+        feature out. The tier is that of `recsys.features.price_tiers`
+    category_prior, brand_prior, tier_prior: pseudo-items, above 0: how many items speak as loudly as the
+        expectation
+    max_columns: of each feature, the values with the most items in the catalogue are kept, a third at most
     """
 
     category_weight: float = 1.0
-    category_prior: float = 0.6
-    brand_weight: float = 0.8
-    brand_prior: float = 2.0
-    max_columns: int = 256
+    category_prior: float = 1.0
+    brand_weight: float = 1.2
+    brand_prior: float = 4.0
+    tier_weight: float = 1.0
+    tier_prior: float = 4.0
+    max_columns: int = 384
 
     def __post_init__(self) -> None:
-        if min(self.category_prior, self.brand_prior) <= 0.0:
+        if min(self.category_prior, self.brand_prior, self.tier_prior) <= 0.0:
             raise ConfigError("a prior of the taste profile is not above 0; give pseudo-items above 0")
 
 
 @dataclass(frozen=True)
 class TasteProfile:
-    """u_f = weight_f log((count_f + prior_f) / (count x expected_f + prior_f)) for every brand and category f.
+    """u_f = weight_f log((count_f + prior_f) / (count x expected_f + prior_f)) for every feature f.
 
+    A feature is a category, a brand or a price tier.
     count_f is how many of a customer's items have the feature, count how many items there are, expected_f the
     feature's share of published popularity. It is the posterior mean of a Gamma-Poisson rate over its prior
     mean (Clayton and Kaldor 1987), as a logarithm, so that it adds to log popularity. An item's vector is the
     indicator of its features.
 
-    columns: int64 [n_items, 2], the columns of an item's category and brand, -1 for none
+    columns: int64 [n_items, F], the columns of an item's category, brand and price tier, -1 for none
     expected, prior, weight: float32 [columns]
 
     Guarantee: made of the public catalogue and published popularity; a profile depends on its own customer.
@@ -60,6 +66,7 @@ class TasteProfile:
         kinds = (
             (catalogue.categories, config.category_prior, config.category_weight),
             (catalogue.brands, config.brand_prior, config.brand_weight),
+            (_tier_names(catalogue), config.tier_prior, config.tier_weight),
         )
         used = [(names, prior, weight) for names, prior, weight in kinds if weight > 0.0]
         columns = np.full((len(catalogue), len(kinds)), NO_COLUMN, np.int64)
@@ -95,12 +102,16 @@ class TasteProfile:
         return profile
 
     def scores(self, users: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """What profiles add to items' scores; float32 [B, K]. items: int64 [K], or [B, K] of each customer's own."""
+        """What profiles add to items' scores; float32 [B, K]. items: int64 [K], or [B, K] by customer."""
         padded = np.pad(users, ((0, 0), (0, 1)))
         found = self.columns[items]
         if items.ndim == 1:
             return np.asarray(padded[:, found].sum(2), np.float32)
         return np.asarray(np.take_along_axis(padded[:, None, :], found, 2).sum(2), np.float32)
+
+
+def _tier_names(catalogue: Catalogue) -> list[str]:
+    return ["" if tier == NO_TIER else str(tier) for tier in price_tiers(catalogue).tolist()]
 
 
 def _codes(names: Sequence[str], most: int) -> NDArray[np.int64]:

@@ -20,7 +20,9 @@ class TowerConfig:
     """Public constants of the towers and of the task that they learn.
 
     embedding_dim: entries of an embedding
-    feature_scale: weight of a brand's, category's or department's row in an item's embedding
+    item_scale: weight of an item's own row in its embedding: small where noise would drown what single items
+        say; 1 in catalogues whose features tell no items apart
+    feature_scale: weight of a brand's, category's, department's or price tier's row in it
     init_scale: standard deviation of the initial embeddings
     mask_share: share of a customer's items that is hidden in a step and has to be predicted
     max_targets: most items hidden in a step
@@ -29,6 +31,7 @@ class TowerConfig:
     """
 
     embedding_dim: int = 32
+    item_scale: float = 1.0
     feature_scale: float = 0.5
     init_scale: float = 0.1
     mask_share: float = 0.3
@@ -41,7 +44,7 @@ class TowerConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0.0 < self.mask_share < 1.0:
             raise ConfigError(f"mask_share is {self.mask_share}; it must be between 0 and 1")
-        for name in ("feature_scale", "init_scale"):
+        for name in ("item_scale", "feature_scale", "init_scale"):
             if not 0.0 <= getattr(self, name) <= 10.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be between 0 and 10")
 
@@ -60,8 +63,8 @@ def initial_parameters(features: ItemFeatures, config: TowerConfig, seed: int) -
 class TwoTower(nn.Module):
     """Scores candidates for customers from one table E.
 
-    An item is v_i = E[item] + scale * (E[brand] + E[category] + E[department]); a customer is the sum of the
-    visible items, u = sum_l w_l v_l with weights of L2 norm 1; the score is u . v_j: asymmetric matrix
+    An item is v_i = item_scale * E[item] + feature_scale * (sum of E[its features]); a customer is the sum
+    of the visible items, u = sum_l w_l v_l with weights of L2 norm 1; the score is u . v_j: asymmetric matrix
     factorisation (Paterek 2007) with one table for both sides, and nothing else to learn.
 
     The table is read in `forward` alone, so that the gradient of one customer is known in closed form from
@@ -73,9 +76,7 @@ class TwoTower(nn.Module):
         self.config = config
         # Plain attributes: public constants, not state. Opacus refuses buffers: they could hold data.
         self.rows = torch.from_numpy(features.rows)
-        scales = torch.full(features.rows.shape, config.feature_scale)
-        scales[:, 0] = 1.0
-        self.scales = scales
+        self.scales = _scales(self.rows, config)
         table = torch.from_numpy(parameters.reshape(table_shape(features, config)).copy())
         self.table = nn.Parameter(table)
 
@@ -101,6 +102,15 @@ class TwoTower(nn.Module):
         users = self.users(items, history, weights)
         to_targets = (functional.embedding(targets, items) * users[:, None, :]).sum(2)
         return torch.cat([to_targets, users @ functional.embedding(negatives, items).T], 1)
+
+
+def _scales(rows: Tensor, config: TowerConfig) -> Tensor:
+    """The weight of every row in an item's embedding; [n_items, F]."""
+    scales = torch.full(rows.shape, config.feature_scale)
+    features = rows[:, 1:]
+    described = bool((features != features[:1]).any())
+    scales[:, 0] = config.item_scale if described else 1.0
+    return scales
 
 
 def item_vectors(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,20 @@ def test_an_item_is_its_own_row_and_half_of_its_features(parameters):
     table = parameters.reshape(7, 4)
     expected = [table[i] + 0.5 * (table[brand] + table[5] + table[6]) for i, brand in enumerate([3, 3, 4])]
     np.testing.assert_allclose(item_vectors(FEATURES, CONFIG, parameters), expected, rtol=1e-6)
+
+
+def test_an_items_own_row_has_a_scale_of_its_own(parameters):
+    table, config = parameters.reshape(7, 4), replace(CONFIG, item_scale=0.2)
+    expected = [
+        0.2 * table[i] + 0.5 * (table[brand] + table[5] + table[6]) for i, brand in enumerate([3, 3, 4])
+    ]
+    np.testing.assert_allclose(item_vectors(FEATURES, config, parameters), expected, rtol=1e-6)
+
+
+def test_items_that_no_feature_tells_apart_keep_their_own_rows_whole(parameters):
+    alike = ItemFeatures(np.array([[0, 3, 5, 6], [1, 3, 5, 6], [2, 3, 5, 6]]), 7)
+    vectors = item_vectors(alike, replace(CONFIG, item_scale=0.2), parameters)
+    np.testing.assert_allclose(vectors, item_vectors(alike, CONFIG, parameters))
 
 
 def test_scores_are_products_of_the_weighted_history_and_the_candidates(parameters):
@@ -80,6 +96,7 @@ def test_the_model_has_one_parameter_and_no_buffers(parameters):
         ("mask_share", 1.0),
         ("mask_share", float("nan")),
         ("feature_scale", -0.1),
+        ("item_scale", 11.0),
         ("init_scale", float("inf")),
     ],
 )
