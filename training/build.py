@@ -14,7 +14,7 @@ from training.publish import Block, Models
 from training.session import Arrays, Session
 from training.stages import run_copurchase, run_intervals, run_popularity
 
-FACTORS = "factors"
+FACTORS, FLAT = "factors", "flat"
 
 
 def train_models(session: Session) -> Models:
@@ -31,6 +31,10 @@ def train_models(session: Session) -> Models:
         blocks.append(Block(TOWERS, vectors, vectors))
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
     profile = taste_profile(session.catalogue, popularities, session.settings.profile)
+    if not blocks and not len(profile):
+        # An index needs a column; here popularity says all that is known of items.
+        flat = np.zeros((len(session.catalogue), 1), np.float32)
+        blocks.append(Block(FLAT, flat, flat))
     return Models(
         popularities, tuple(blocks), profile, affinity.neighbours, affinity.lifts, intervals, curves
     )

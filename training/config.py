@@ -32,17 +32,15 @@ class Shares(_Section):
     """
 
     popularity: Annotated[float, Field(gt=0, le=1)] = 0.1
-    copurchase: Annotated[float, Field(ge=0, le=1)] = 0.45
+    copurchase: Annotated[float, Field(ge=0, le=1)] = 0.35
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
-    towers: Annotated[float, Field(ge=0, le=1)] = 0.4
+    towers: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:
         total = sum(self.as_dict().values())
         if abs(total - 1) > 1e-9:
             raise ValueError(f"the shares add up to {total:g}; make them add up to 1")
-        if self.copurchase == self.towers == 0:
-            raise ValueError("neither 'copurchase' nor 'towers' has a share; give one of them some")
         return self
 
     def as_dict(self) -> dict[str, float]:
@@ -85,21 +83,22 @@ class CopurchaseSettings(_Section):
 class TowerModel(_Section):
     """The two-tower model, and how one customer becomes one example: what silos are told of the towers."""
 
-    embedding_dim: Annotated[int, Field(ge=2, le=512)] = 32
-    feature_scale: NonNegative = 0.5
+    embedding_dim: Annotated[int, Field(ge=2, le=512)] = 16
+    item_scale: NonNegative = 0.2
+    feature_scale: NonNegative = 1.0
     init_scale: Positive = 0.1
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    max_targets: Annotated[int, Field(ge=1)] = 15
-    negatives: Annotated[int, Field(ge=1)] = 4096
+    max_targets: Annotated[int, Field(ge=1)] = 10
+    negatives: Annotated[int, Field(ge=1)] = 500
 
 
 class TowerSettings(TowerModel):
     """The towers' differentially private steps; silos take these numbers from the privacy plan alone."""
 
     steps: Annotated[int, Field(ge=1, le=10_000)] = 60
-    sampling_rate: Fraction = 0.04
+    sampling_rate: Fraction = 0.1
     clip_norm: Positive = 0.3
-    learning_rate: Positive = 0.05
+    learning_rate: Positive = 0.03
 
 
 class SequenceSettings(_Section):
@@ -108,8 +107,8 @@ class SequenceSettings(_Section):
     ordered: False reads histories as sets; the coordinator sees to it where a silo's data have no order.
     """
 
-    max_items: Annotated[int, Field(ge=1, le=1000)] = 50
-    decay: Fraction = 0.9
+    max_items: Annotated[int, Field(ge=1, le=1000)] = 100
+    decay: Fraction = 0.97
     ordered: bool = True
 
 
@@ -117,17 +116,19 @@ class ProfileSettings(_Section):
     """Tastes read off public features, without training (see `recsys.features.profile.ProfileConfig`)."""
 
     category_weight: NonNegative = 1.0
-    category_prior: Positive = 0.6
-    brand_weight: NonNegative = 0.8
-    brand_prior: Positive = 2.0
-    max_columns: Annotated[int, Field(ge=2, le=4096)] = 256
+    category_prior: Positive = 1.0
+    brand_weight: NonNegative = 1.2
+    brand_prior: Positive = 4.0
+    tier_weight: NonNegative = 1.0
+    tier_prior: Positive = 4.0
+    max_columns: Annotated[int, Field(ge=3, le=4096)] = 384
 
 
 class FusionSettings(_Section):
     """Public weights of the learned blocks of an item's published vector; 0 leaves a block out."""
 
     towers: NonNegative = 0.5
-    copurchase: NonNegative = 0.9
+    copurchase: NonNegative = 0.4
 
 
 class BlendSettings(_Section):

@@ -63,7 +63,7 @@ def fuse(models: Models, weights: FusionSettings) -> tuple[NDArray[np.float32], 
     Returns vectors and history table, float32 [n_items, sum of the blocks' widths] each.
     """
     features = models.profile.items()
-    vectors = [getattr(weights, block.name) * block.vectors for block in models.blocks]
+    vectors = [getattr(weights, block.name, 1.0) * block.vectors for block in models.blocks]
     tables = [block.history_table for block in models.blocks]
     return np.hstack([*vectors, features]).astype(np.float32), np.hstack([*tables, features]).astype(
         np.float32
