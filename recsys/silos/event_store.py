@@ -34,6 +34,9 @@ create table if not exists events (
 create index if not exists events_of_customer on events (customer_id, timestamp, seq);
 """
 COLUMNS = "event_id, customer_id, item_id, event, quantity, timestamp, store_id, price"
+SECOND = (
+    "timestamp / 1000000"  # times of day are whole seconds to a history; within one, the order of arrival
+)
 INSERT = f"insert into events ({COLUMNS}) values (?,?,?,?,?,?,?,?) on conflict do nothing"  # noqa: S608
 
 
@@ -69,16 +72,16 @@ class OnlineEventStore:
             return self._insert(connection, [to_row(event) for event in events])
 
     def events_of(self, customer_id: str) -> tuple[Event, ...]:
-        """A customer's events, oldest first; those of one instant in the order they arrived."""
-        query = f"select {COLUMNS} from events where customer_id = ? order by timestamp, seq"  # noqa: S608
+        """A customer's events, oldest first; those of one second in the order they arrived."""
+        query = f"select {COLUMNS} from events where customer_id = ? order by {SECOND}, seq"  # noqa: S608
         with self._read_lock:
             rows = self._reader.execute(query, (customer_id,)).fetchall()
         return tuple(from_row(row) for row in rows)
 
     def read(self, since: datetime | None = None) -> pa.Table:
-        """All events (at or after an aware time) as a checked interactions table, oldest first."""
+        """All events (at or after an aware time) as a checked interactions table, in that order."""
         start = -(2**63) if since is None else microseconds(since)
-        query = f"select {COLUMNS} from events where timestamp >= ? order by timestamp, seq"  # noqa: S608
+        query = f"select {COLUMNS} from events where timestamp >= ? order by {SECOND}, seq"  # noqa: S608
         with self._read_lock:
             rows = self._reader.execute(query, (start,)).fetchall()
         columns = list(zip(*rows, strict=True)) or [()] * len(fields(Event))

@@ -38,7 +38,11 @@ async def _store(state: State, log: EventLog, events: list[Event]) -> tuple[int,
 
 
 def apply(state: State, events: Sequence[Event]) -> None:
-    """Merge stored events into the histories of customers who consented to personalisation."""
+    """Merge stored events into the histories of customers who consented to personalisation.
+
+    Events of items that the silo does not sell wait in the store, as they do for the next start and training.
+    """
+    events = [event for event in events if state.assortment.sold[state.catalogue.index(event.item_id)]]
     for customer_id, own in groupby(sorted(events, key=_customer), key=_customer):
         if Consent.PERSONALISATION in (state.profiles.consent(customer_id) or Consent.NOTHING):
             state.profiles.add(customer_id, [_arrival(state, event) for event in own])

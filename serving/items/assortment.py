@@ -21,10 +21,12 @@ class Assortment:
     """The silo's view of the catalogue.
 
     details:   for each vocabulary index, what an answer says about the item
+    sold:      bool [n_items]; in the silo's items table
     available: bool [n_items]; sold here and, where stock is known, in stock in at least one store
     """
 
     details: tuple[dict[str, Any], ...]
+    sold: NDArray[np.bool_]
     available: NDArray[np.bool_]
 
     @classmethod
@@ -33,9 +35,8 @@ class Assortment:
 
         Raises BundleError where the silo sells nothing that the bundle's catalogue knows.
         """
-        available = _sold(catalogue, items)
-        available &= ~_sold_out(catalogue, stock)
-        return cls(_details(catalogue, items), available)
+        sold = _sold(catalogue, items)
+        return cls(_details(catalogue, items), sold, sold & ~_sold_out(catalogue, stock))
 
 
 def _sold(catalogue: Catalogue, items: pa.Table) -> NDArray[np.bool_]:
