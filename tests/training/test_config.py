@@ -28,7 +28,7 @@ def test_a_file_then_overrides_then_options(tmp_path: Path) -> None:
         ("[towers]\nsteps = 0\n", "key 'towers.steps', value 0"),
         ("[towers]\nstep = 3\n", "unknown key 'towers.step'"),
         ("[privacy]\nepsilon = nan\n", "key 'privacy.epsilon', value nan"),
-        ("[privacy.shares]\ntowers = 0.9\n", "add up to 1.5"),
+        ("[privacy.shares]\ntowers = 0.9\n", "add up to 1.4"),
         ("seed = [\n", "not readable as TOML"),
     ],
 )
