@@ -65,7 +65,8 @@ def evaluate(
     """Recall, NDCG and hit rate at every k, averaged over customers, with 95 % bootstrap intervals.
 
     Exact figures of the given customers: on private data this is a release like any other, to be charged or
-    kept at home. `rank` sees the training histories of the evaluated customers and gives at least max(ks) items.
+    kept at home. `rank` sees the training histories of the evaluated customers and gives at least max(ks)
+    items.
     """
     train, targets = split.train.select(split.customers), split.targets.select(split.customers)
     owned = _owned(train, targets)
