@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from fastapi import Request
-from recsys.models.replenishment import IntervalModel
 
 from recsys.bundle.contents import Bundle
 from recsys.data.vocab import Catalogue
 from recsys.errors import UnknownItemError
+from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from serving.clock import Clock
 from serving.customers.profiles import Profiles
