@@ -19,7 +19,18 @@ from recsys.silos.config import FederationConfig
 
 pytestmark = pytest.mark.e2e
 
-KILL_AFTER = ["popularity 0/1", "copurchase 0/1", "towers 3/5", "receipts 0/1", "bundle 0/1", "tracking 0/1"]
+KILL_AFTER = [
+    "silos 0/1",
+    "plan 0/1",
+    "popularity 0/1",
+    "intervals 0/1",
+    "copurchase 0/1",
+    "factors 0/1",
+    "towers 3/5",
+    "receipts 0/1",
+    "bundle 0/1",
+    "tracking 0/1",
+]
 """Progress lines: each kill falls into the stage that the line opens (step 3 is inside a block of two)."""
 
 
