@@ -52,7 +52,7 @@ class Entry:
         return cls(private, means, {name: (i.low, i.high) for name, i in found.items()})
 
 
-def compare(bundle: Bundle, holdouts: Sequence[Holdout], *, ablation: bool = True) -> dict[str, Entry]:
+def compare(bundle: Bundle, holdouts: Sequence[Holdout]) -> dict[str, Entry]:
     """Figures by method: `private`, `popularity`, `personal_top`, `shuffled`, and the rows of the ablation.
 
     popularity and personal top are exact, counted in each silo: stronger than a noised list. All methods
@@ -67,7 +67,7 @@ def compare(bundle: Bundle, holdouts: Sequence[Holdout], *, ablation: bool = Tru
         "shuffled": _measure_bundle(whole.with_shuffled_vectors(0), holdouts, private=True),
     }
     # The last row of the ablation is the whole model, which has been measured.
-    for name, parts in ABLATION.items() if ablation else ():
+    for name, parts in ABLATION.items():
         same = parts == Components()
         methods[name] = (
             methods["private"]
