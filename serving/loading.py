@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -43,24 +44,29 @@ def load_state(settings: Settings) -> State:
 
 
 def _load(settings: Settings) -> State:
-    bundle = source_of(settings.bundle, settings.cache).load()
-    config = SiloConfig.load(settings.silo)
-    silo, store = _silo(config)
-    tables = _Tables.read(silo)
-    profiles = _profiles(silo, tables, bundle.catalogue)
-    return State(
-        settings=settings,
-        silo_name=config.name,
-        utc_offset_seconds=silo.utc_offset_seconds,
-        bundle=bundle,
-        recommender=Recommender(bundle),
-        intervals=IntervalModel.from_arrays(bundle.intervals, bundle.catalogue),
-        assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
-        profiles=profiles,
-        events=None if store is None else EventLog(store, tables.interactions),
-        clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
-        metrics=Metrics(silo=config.name, model_version=bundle.version),
-    )
+    # Arrow and DuckDB work outside the interpreter's lock, so a second thread halves much of the wait.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading") as beside:
+        config = SiloConfig.load(settings.silo)
+        silo, store = _silo(config)
+        read = beside.submit(_Tables.read, silo)
+        bundle = source_of(settings.bundle, settings.cache).load()
+        recommender = Recommender(bundle)
+        tables = read.result()
+        log = beside.submit(_event_log, store, tables.interactions)
+        profiles = _profiles(silo, tables, bundle.catalogue)
+        return State(
+            settings=settings,
+            silo_name=config.name,
+            utc_offset_seconds=silo.utc_offset_seconds,
+            bundle=bundle,
+            recommender=recommender,
+            intervals=IntervalModel.from_arrays(bundle.intervals, bundle.catalogue),
+            assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
+            profiles=profiles,
+            events=log.result(),
+            clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
+            metrics=Metrics(silo=config.name, model_version=bundle.version),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ def _silo(config: SiloConfig) -> tuple[Silo, OnlineEventStore | None]:
         return base, None
     store = OnlineEventStore(config.online)
     return with_online(base, store), store
+
+
+def _event_log(store: OnlineEventStore | None, known: pa.Table) -> EventLog | None:
+    return None if store is None else EventLog(store, known)
 
 
 def _profiles(silo: Silo, tables: _Tables, catalogue: Catalogue) -> Profiles:

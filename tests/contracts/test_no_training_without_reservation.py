@@ -131,6 +131,38 @@ def test_every_stage_is_in_the_ledger_before_its_noise_exists(
     assert answer.released.values.dtype == np.float32
 
 
+def test_an_empty_batch_is_noised_and_charged_like_any_other(
+    node: Node, plan: PrivacyPlan, data: TrainingData, request_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import spend
+
+    sizes = []
+
+    class Watched(spend.SecureNoise):
+        def poisson_sample(self, n: int, rate: float) -> np.ndarray:
+            sampled = super().poisson_sample(n, rate)
+            sizes.append((n * rate, len(sampled)))
+            return sampled
+
+    monkeypatch.setattr(spend, "SecureNoise", Watched)
+    steps, rate = 6, 0.1 / len(data.sequences)  # q N = 0.1: nine batches of ten are empty
+    rare = replace(plan, dpsgd=DpSgdPlan(0.3, 4.0, rate, steps))
+    changes = {"run_id": "empty", "plan": rare.to_json(), "fingerprint": rare.fingerprint()}
+    block, empty = None, []
+    for number in range(steps):
+        answer = node.release(request_of("towers", round=number, block_end=steps, **changes), block)
+        block = answer.block
+        if sizes[-1][1] == 0:
+            empty.append(answer.released.values)
+    assert all(expected == pytest.approx(0.1) for expected, _ in sizes)
+    assert len(empty) > 0, "all of six batches had somebody in them: a chance of 1 in a million"
+    for values in empty:
+        error = 5 * rare.dpsgd.noise_std / np.sqrt(2 * len(values))
+        assert values.std() == pytest.approx(rare.dpsgd.noise_std, abs=error)
+    charged = [row for row in node.ledger().rows() if row.details.get("run_id") == "empty"]
+    assert [row.event for row in charged] == [rare.dpsgd.event()], "empty batches are in the one charge"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_ledger_no_noise(
     node: Node, request_of, stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

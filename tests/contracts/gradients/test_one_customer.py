@@ -22,6 +22,7 @@ from tests.contracts.gradients.builders import (
     start,
 )
 from training.batches import Batch
+from training import engine as engine_module
 from training.engine import Engine
 from training.norm_sampler import gradient_norms
 
@@ -40,6 +41,26 @@ def test_the_clipped_sum_is_that_of_single_backward_passes(clip_norm, negatives,
     expected = (gradients * np.minimum(1.0, clip_norm / norms)).sum(0)
     assert len(batch) > 50
     assert np.linalg.norm(got - expected) <= 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("profile", [None, make_profile()])
+def test_every_customers_gradient_is_that_of_a_backward_pass_alone(profile, monkeypatch):
+    objective, customers = make_objective(profile), make_customers(40)
+    parameters, nobody_clipped = start(objective), everyone(1e6)
+    batch = objective.batch(customers, np.arange(40), np.random.default_rng(3))
+    expected = one_by_one(objective, parameters, batch)
+    assert len(batch) > 25
+    for position in range(len(batch)):
+        # The whole batch runs; the second backward pass takes one customer's part of it alone.
+        only = torch.eye(len(batch))[position]
+        monkeypatch.setattr(engine_module._ClippedTower, "get_clipping_coef", lambda _, only=only: only)
+        got = (
+            Engine(objective)
+            .noised_gradient(parameters, customers, nobody_clipped, Silent(), rng=np.random.default_rng(3))
+            .values
+        )
+        difference = np.linalg.norm(got - expected[position])
+        assert difference <= 1e-5 * np.linalg.norm(expected[position])
 
 
 def random_batch(seed, customers, length, targets, negatives):
