@@ -27,7 +27,7 @@ demo: setup ## See the whole product work on a simulated retail world, then keep
 
 test: setup check ## Lint, types, import contracts and every test
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=85
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term --cov-fail-under=85
 
 check: setup ## Formatting, lint, types and import contracts only
 	$(BIN)/ruff format --check .

@@ -21,8 +21,8 @@ from tests.contracts.gradients.builders import (
     score_gradients,
     start,
 )
-from training.batches import Batch
 from training import engine as engine_module
+from training.batches import Batch
 from training.engine import Engine
 from training.norm_sampler import gradient_norms
 
