@@ -21,6 +21,7 @@ SUMMARIES = {
     "promote": "Point an alias at a registered version.",
     "serve": "Serve a bundle inside one silo over HTTP.",
     "budget": "Show, trace and verify what privacy was spent.",
+    "audit": "Attack the real code and show what leaks beside what is claimed.",
 }
 
 
