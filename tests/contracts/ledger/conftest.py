@@ -1,0 +1,21 @@
+"""Where a ledger may be kept: every promise is held in each of these places."""
+
+from pathlib import Path
+
+import pytest
+
+from recsys.privacy import accountant
+from recsys.privacy.events import PrivacyEvent
+from tests.recsys.privacy.builders import DELTA
+
+
+@pytest.fixture(params=["sqlite"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place for a new ledger: what `Ledger(...)` takes."""
+    return str(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """The slow imports, once before any child is forked."""
+    accountant.epsilon([PrivacyEvent(3.0), PrivacyEvent(1.0, 0.1, 3)], DELTA)

@@ -1,0 +1,115 @@
+"""kill -9 at every code point of a charged release: recorded is at least actual, and spending goes on."""
+
+import os
+import random
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Ledger
+from tests.contracts.ledger.children import Tell, fork
+from tests.contracts.ledger.places import kind_of
+from tests.contracts.ledger.points import DURABLE, POINTS, Watch
+from tests.contracts.ledger.spending import spend, uncovered
+from tests.recsys.privacy.builders import DELTA, make_charge
+from training.spend import Reservation
+
+CAP = 2.0
+NOISE = 1000.0
+
+pytestmark = [pytest.mark.evidence, pytest.mark.usefixtures("warm")]
+
+
+def spend_until(point: str, where: str, noise: float, tell: Tell) -> None:
+    ledger, watch = Ledger(where), Watch(point)
+    watch.arm()
+    spend(ledger, noise, watch.telling(tell))
+
+
+def spend_on(where: str, seed: int, tell: Tell) -> None:
+    ledger, chosen = Ledger(where), random.Random(seed)
+    while True:
+        spend(ledger, NOISE + chosen.random(), tell)
+
+
+@pytest.fixture
+def ledger(where: str) -> Ledger:
+    made = Ledger(where)
+    made.set_cap(CAP, DELTA)
+    return made
+
+
+def keeper(told: list[list[str]]) -> Tell:
+    return lambda line: told.append(line.split())
+
+
+def charges(ledger: Ledger) -> int:
+    return sum(row.kind == "reserve" for row in ledger.rows())
+
+
+def test_killed_at_a_code_point_recorded_is_at_least_actual(
+    ledger: Ledger, where: str, counted, evidence
+) -> None:
+    times = counted(2, 100)
+    told: list[list[str]] = []
+    keep = keeper(told)
+    for point in POINTS:
+        for number in range(times):
+            before = charges(ledger)
+            noise = NOISE + len(told)
+            lines, code = fork(partial(spend_until, point, where, noise)).end()
+            assert code == -signal.SIGKILL, f"'{point}' was never reached"
+            told += lines
+            assert charges(ledger) - before == (point in DURABLE), f"{point}, kill {number}"
+            assert uncovered(ledger, lines) == [], f"{point}, kill {number}"
+        assert ledger.verify().ok, point
+        spend(Ledger(where), NOISE, keep)
+    assert uncovered(ledger, told) == []
+    left = [words[3] for words in told if words[0] == "left"]
+    # Three of the points are after the hand-over; the parent spends once after each point.
+    assert len(left) == len(set(left)) == 3 * times + len(POINTS)
+    evidence(
+        f"ledger under SIGKILL, {kind_of(where)}",
+        bar="12 code points x 100 kills: recorded >= actual in all",
+        measured=f"{len(POINTS)} points x {times}: {len(left)} sums left, {charges(ledger)} charged",
+    )
+
+
+def test_killed_from_outside_at_any_time_recorded_is_at_least_actual(
+    ledger: Ledger, where: str, counted, evidence
+) -> None:
+    times, chosen = counted(5, 200), random.Random(os.urandom(8))
+    told: list[list[str]] = []
+    for seed in range(times):
+        child = fork(partial(spend_on, where, seed))
+        time.sleep(chosen.uniform(0.0, 0.06))
+        child.kill()
+        lines, code = child.end()
+        assert code == -signal.SIGKILL
+        told += lines
+        assert uncovered(ledger, lines) == []
+    assert ledger.verify().ok
+    assert uncovered(ledger, told) == []
+    drawn = sum(words[0] == "drawn" for words in told)
+    assert drawn <= charges(ledger) <= drawn + times, "more than one charge without a draw for a kill"
+    evidence(
+        f"ledger killed from outside at random times, {kind_of(where)}",
+        bar="recorded >= actual after every kill",
+        measured=f"{times} kills: {drawn} drawn, {charges(ledger)} recorded",
+    )
+
+
+def test_a_ledger_that_writes_when_it_commits_would_be_seen(
+    ledger: Ledger, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = iter(range(1000, 2000))
+    monkeypatch.setattr(Ledger, "reserve", lambda self, charge: next(number))
+    monkeypatch.setattr(
+        Reservation, "commit", lambda self: self._ledger.reserve(make_charge(PrivacyEvent(NOISE)))
+    )
+    lines, code = fork(partial(spend_until, "sum handed over", where, NOISE)).end()
+    assert code == -signal.SIGKILL
+    assert [words[0] for words in uncovered(ledger, lines)] == ["drawn", "left"]
