@@ -1,0 +1,166 @@
+"""A small simulated federation on which the checks run the silos' real code, again and again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recsys.data.contracts import Table
+from recsys.data.vocab import Catalogue
+from recsys.features.items import ItemFeatures, item_features
+from recsys.privacy.ledger import Row
+from recsys.privacy.plan import RELEASES, DpSgdPlan, PrivacyPlan, ReleasePlan
+from recsys.silos.config import FederationConfig
+from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
+from recsys.silos.simulator.files import write_world
+from recsys.towers.two_tower import initial_parameters
+from training.audit.checks.edits import Edit, EditedSilo, busiest
+from training.config import TOWERS, SiloSettings, load_config
+from training.local import tower_config
+from training.messages import Request
+from training.node import Block, Node
+
+WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
+SETTINGS = ("copurchase.top_items=60", "towers.embedding_dim=4")
+STAGES = (*RELEASES, TOWERS)
+
+# Checks release the same data hundreds of times, on purpose: only then can noise be measured.
+CAP = 1e6
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A world in a temporary folder, and what its coordinator would send."""
+
+    root: Path
+
+    @cached_property
+    def federation(self) -> FederationConfig:
+        """The world's silos."""
+        return FederationConfig.load(self.root / "federation.toml")
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The public catalogue."""
+        return self.federation.read_catalogue()
+
+    @cached_property
+    def features(self) -> ItemFeatures:
+        """Which rows of the towers' table belong to which item."""
+        return item_features(self.catalogue)
+
+    @cached_property
+    def settings(self) -> SiloSettings:
+        """What silos are told besides the plan."""
+        return load_config(None, SETTINGS).silo_settings(ordered=True)
+
+    @cached_property
+    def published(self) -> NDArray[np.float64]:
+        """A popularity as the coordinator would publish it."""
+        return np.full(len(self.catalogue), 1 / len(self.catalogue))
+
+    @cached_property
+    def parameters(self) -> Values:
+        """The towers' table before training."""
+        return initial_parameters(self.features, tower_config(self.settings.towers), 0)
+
+    @cached_property
+    def neighbour(self) -> Bench:
+        """The same world without one customer: the busiest consenting one of the first silo."""
+        copy = self.scratch() / "neighbour"
+        shutil.copytree(self.root / "silos", copy / "silos")
+        for name in ("catalogue.parquet", "federation.toml"):
+            shutil.copy(self.root / name, copy)
+        first = self.federation.silo_configs()[0]
+        folder = copy / "silos" / first.name
+        gone = busiest(first.base_silo())
+        for table in (Table.CUSTOMERS, Table.INTERACTIONS):
+            rows = pq.read_table(folder / f"{table}.parquet")
+            pq.write_table(rows.filter(pc.not_equal(rows["customer_id"], gone)), folder / f"{table}.parquet")
+        return Bench(copy)
+
+    def scratch(self) -> Path:
+        """A new folder that goes with the bench."""
+        return Path(tempfile.mkdtemp(dir=_folder().name))
+
+    def plan(self, towers: DpSgdPlan, *, noise_multiplier: float = 20.0) -> PrivacyPlan:
+        """A plan with every mechanism."""
+        registered = {silo.name: silo.registered_customers for silo in self.federation.silo_configs()}
+        releases = tuple(ReleasePlan(name, 1.0, noise_multiplier) for name in RELEASES)
+        silos = self.federation.max_silos_per_person
+        return PrivacyPlan(100.0, 1e-6, silos, registered, releases, towers)
+
+    def request(self, stage: str, plan: PrivacyPlan, *, number: int, end: int, attempt: int) -> Request:
+        """What the coordinator asks of a silo in one round of a stage."""
+        fields = {
+            "stage": f"train.{stage}",
+            "run_id": "audit",
+            "attempt": attempt,
+            "round": number,
+            "block_end": end,
+            "catalogue": self.catalogue.hash,
+            "requester": "audit",
+            "approver": "",
+            "plan": plan.to_json(),
+            "fingerprint": plan.fingerprint(),
+            "settings": self.settings.model_dump_json(),
+        }
+        return Request(fields, {"popularity": self.published, "parameters": self.parameters})
+
+
+class Subject:
+    """One silo of the bench with a ledger of its own: the real `Node`, asked as a coordinator asks."""
+
+    def __init__(self, world: Bench, *, silo: int = 0, edit: Edit | None = None) -> None:
+        """edit: makes a neighbouring data set of the silo's."""
+        own = {"ledger": world.scratch() / "ledger.sqlite", "epsilon_cap": CAP}
+        config = world.federation.silo_configs()[silo].model_copy(update=own)
+        self.world, self.node = world, Node(config, world.federation)
+        if edit is not None:
+            self.node.silo = EditedSilo(self.node.silo, edit)
+
+    def release(self, stage: str, plan: PrivacyPlan, *, number: int = 0, attempt: int = 1) -> Values:
+        """One release with a charge of its own."""
+        request = self.world.request(stage, plan, number=number, end=number + 1, attempt=attempt)
+        return self.node.release(request).released.values
+
+    def repeated(self, stage: str, plan: PrivacyPlan, times: int) -> NDArray[np.float64]:
+        """The same release `times` over, each charged anew; [times, n]."""
+        return np.stack([self.release(stage, plan, attempt=k + 1) for k in range(times)]).astype(np.float64)
+
+    def steps(self, plan: PrivacyPlan, count: int, *, attempt: int = 1) -> Iterator[Values]:
+        """`count` steps of the towers under one charge, message by message."""
+        block: Block | None = None
+        for number in range(count):
+            request = self.world.request(TOWERS, plan, number=number, end=count, attempt=attempt)
+            answer = self.node.release(request, block)
+            block = answer.block
+            yield answer.released.values
+
+    def charges(self) -> Sequence[Row]:
+        """The reservations in the silo's ledger."""
+        return [row for row in self.node.ledger().rows() if row.kind == "reserve"]
+
+
+@lru_cache(maxsize=1)
+def bench() -> Bench:
+    """The process's bench: made once, gone with the process."""
+    root = Path(_folder().name) / "world"
+    write_world(WORLD, root)
+    return Bench(root)
+
+
+@lru_cache(maxsize=1)
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="thousandfaces-audit-")

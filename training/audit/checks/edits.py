@@ -1,0 +1,94 @@
+"""Neighbouring data sets: a silo's checked tables with a customer more or a customer less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys.data.contracts import Table
+from recsys.data.history import Ordering
+from recsys.silos.base import Silo
+
+Edit = Callable[[Table, pa.Table], pa.Table]
+"""Makes another table of one of a silo's tables."""
+
+
+@dataclass(frozen=True)
+class EditedSilo:
+    """A silo whose tables were changed after they were checked."""
+
+    base: Silo
+    edit: Edit
+
+    @property
+    def name(self) -> str:
+        """The name of the silo."""
+        return self.base.name
+
+    @property
+    def ordering(self) -> Ordering:
+        """As in the silo."""
+        return self.base.ordering
+
+    @property
+    def utc_offset_seconds(self) -> int:
+        """As in the silo."""
+        return self.base.utc_offset_seconds
+
+    def read(self, table: Table, since: datetime | None = None) -> pa.Table:
+        """The changed table."""
+        return self.edit(table, self.base.read(table, since))
+
+
+def trained_customers(silo: Silo) -> pa.Array:
+    """The customers who consent to training and are in the silo within any bound on silos."""
+    customers = silo.read(Table.CUSTOMERS)
+    chosen = pc.and_(customers["consent_training"], pc.equal(customers["person_rank"], 1))
+    return customers.filter(pc.fill_null(chosen, False))["customer_id"].combine_chunks()
+
+
+def busiest(silo: Silo) -> str:
+    """The customer with the most events among those who are trained on."""
+    rows = silo.read(Table.INTERACTIONS)["customer_id"]
+    counted = pc.value_counts(rows.filter(pc.is_in(rows, value_set=trained_customers(silo))))
+    return str(max(counted.to_pylist(), key=lambda entry: entry["counts"])["values"])
+
+
+def without(*customers: str) -> Edit:
+    """These customers are gone, with all their records."""
+    gone = pa.array(customers)
+
+    def edit(table: Table, rows: pa.Table) -> pa.Table:
+        if table not in (Table.CUSTOMERS, Table.INTERACTIONS):
+            return rows
+        return rows.filter(pc.invert(pc.is_in(rows["customer_id"], value_set=gone)))
+
+    return edit
+
+
+def as_whale(customer: str, *, times: int) -> Edit:
+    """This customer has bought every item of the silo `times` over, an hour apart."""
+
+    def edit(table: Table, rows: pa.Table) -> pa.Table:
+        if table is not Table.INTERACTIONS:
+            return rows
+        one = rows.filter(pc.equal(rows["customer_id"], customer)).slice(0, 1).to_pylist()[0]
+        items = sorted(set(rows["item_id"].to_pylist())) * times
+        bought = [
+            one
+            | {
+                "event_id": f"{customer}-{n}",
+                "item_id": item,
+                "event": "purchase",
+                "timestamp": one["timestamp"] - timedelta(hours=n),
+            }
+            for n, item in enumerate(items)
+        ]
+        added = pa.Table.from_pylist(bought, schema=rows.schema)
+        return pa.concat_tables([without(customer)(table, rows), added])
+
+    return edit

@@ -1,0 +1,40 @@
+"""Whether noise is ever drawn twice: over rounds, silos, redone work and restarted nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from training.audit.checks.bench import Subject, Values, bench
+from training.audit.checks.noise import NOBODY
+from training.audit.finding import Finding
+
+FALSE_ALARM = 1e-9  # of one pair of releases
+ROUNDS = 4
+
+
+def freshness() -> list[Finding]:
+    """Releases without any signal, two by two: their correlation is that of independent noise."""
+    world = bench()
+    plan = world.plan(NOBODY.__class__(NOBODY.clip_norm, NOBODY.noise_multiplier, NOBODY.sampling_rate, ROUNDS))
+    first, other, restarted = Subject(world), Subject(world, silo=1), Subject(world)
+    rounds = list(first.steps(plan, ROUNDS))
+    same_moment: Mapping[str, Sequence[Values]] = {
+        "rounds": rounds,
+        "silos": [rounds[0], next(other.steps(plan, ROUNDS))],
+        "attempts at a round": [rounds[0], next(first.steps(plan, ROUNDS, attempt=2))],
+        "restarts of a node": [rounds[0], next(restarted.steps(plan, ROUNDS))],
+    }
+    return [_independent(what, [v.astype(np.float64) for v in values]) for what, values in same_moment.items()]
+
+
+def _independent(what: str, releases: Sequence[NDArray[np.float64]]) -> Finding:
+    """The largest correlation of two releases; of n independent pairs it is about normal / sqrt(n)."""
+    largest = max(abs(float(np.corrcoef(one, two)[0, 1])) for one, two in combinations(releases, 2))
+    bound = float(norm.isf(FALSE_ALARM / 2)) / len(releases[0]) ** 0.5
+    words = f"noise of different {what} correlates by {largest:.3f} at most; chance allows {bound:.3f}"
+    return Finding("freshness", largest <= bound, largest, bound, words)

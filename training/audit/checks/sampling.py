@@ -1,0 +1,106 @@
+"""Who is in a step of the towers: seen where losses are computed, against the rate that was charged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, chi2
+
+from recsys.privacy.plan import DpSgdPlan
+from training import local
+from training.audit.checks.bench import Subject, bench
+from training.audit.finding import Finding
+from training.batches import usable_rows
+from training.objective import Objective
+
+FALSE_ALARM = 1e-8  # of one comparison
+STEPS = 250
+SOME = DpSgdPlan(clip_norm=0.3, noise_multiplier=60.0, sampling_rate=0.2, steps=STEPS)
+
+Example = frozenset[int]
+"""A customer, known by the set of items that are visible or asked for."""
+
+
+def sampling() -> list[Finding]:
+    """Inclusions over many steps: rate, spread of batch sizes, spread over customers, examples of each.
+
+    Poisson sampling makes inclusions independent coins: N inclusions are binomial at the charged rate, batch
+    sizes vary by N q (1 - q), and so do a customer's inclusions over steps. A shuffled or a fixed-size batch
+    has no such variance (Chua et al. 2024).
+    """
+    world = bench()
+    subject, seen = Subject(world), list[Counter[Example]]()
+    known = _customers(subject)
+    with patch.object(Objective, "losses", _watched(seen)):
+        for _ in subject.steps(world.plan(SOME), STEPS):
+            pass
+    counts = np.array([[step[customer] for customer in known] for step in _by_step(seen)])
+    event = subject.charges()[-1].event
+    return _compared(counts, event.sampling_rate if event else np.nan)
+
+
+def _watched(seen: list[Counter[Example]]) -> Any:
+    real = Objective.losses
+
+    def losses(self: Objective, score: Any, batch: Any) -> Any:
+        seen.append(Counter(_examples(batch)))
+        return real(self, score, batch)
+
+    return losses
+
+
+def _by_step(seen: list[Counter[Example]]) -> list[Counter[Example]]:
+    """One counter a step: its batches are small enough for one chunk."""
+    return seen
+
+
+def _examples(batch: Any) -> list[Example]:
+    history = np.where(batch.weights.numpy() > 0, batch.history.numpy(), -1)
+    targets = np.where(batch.is_target.numpy(), batch.targets.numpy(), -1)
+    rows = np.concatenate([history, targets], axis=1)
+    return [frozenset(row[row >= 0].tolist()) for row in rows]
+
+
+def _customers(subject: Subject) -> list[Example]:
+    """The silo's customers who can be learned from and whom no other customer resembles."""
+    world, federation = subject.world, subject.world.federation
+    sequences = local.load(
+        subject.node.silo,
+        world.catalogue,
+        world.settings,
+        max_silos_per_person=federation.max_silos_per_person,
+        silos=len(federation.silos),
+    ).sequences
+    weights = sequences.weights.astype(np.float64)
+    usable = sequences.ids[usable_rows(sequences.ids, weights, len(world.catalogue))]
+    sets = Counter(frozenset(row[row >= 0].tolist()) for row in usable)
+    return [customer for customer, times in sets.items() if times == 1]
+
+
+def _compared(counts: NDArray[np.int64], rate: float) -> list[Finding]:
+    """counts: examples of each customer in each step, [steps, customers]."""
+    steps, customers = counts.shape
+    most = int(counts.max())
+    inside = counts > 0
+    coin = rate * (1 - rate)
+    sizes = float(inside.sum(axis=1).var(ddof=1)) / (customers * coin)
+    each = float(np.square(inside.sum(axis=0) - steps * rate).sum()) / (steps * coin)
+    low, high = binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], counts.size, rate) / counts.size
+    measured = float(inside.mean())
+    words = f"a customer is in a step with chance {measured:.4f}; charged for {rate:g}"
+    return [
+        Finding("sampling", bool(low <= measured <= high), measured, rate, words),
+        Finding("sampling", most <= 1, most, 1, f"a customer is {most} examples of one step at most"),
+        _spread("batch sizes vary", sizes, steps - 1),
+        _spread("customers' inclusions vary", each / customers, customers),
+    ]
+
+
+def _spread(what: str, measured: float, freedom: int) -> Finding:
+    low, high = (chi2.ppf(p, freedom) / freedom for p in (FALSE_ALARM / 2, 1 - FALSE_ALARM / 2))
+    words = f"{what} by {measured:.3f} of a Poisson sample's variance; chance allows {low:.2f} to {high:.2f}"
+    return Finding("sampling", bool(low <= measured <= high), measured, float(low), words)

@@ -1,0 +1,83 @@
+"""How far one customer moves a release when noise is held still, against the bound that was charged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.privacy.plan import RELEASES, TOWERS, PrivacyPlan
+from training.audit.checks.bench import STAGES, Subject, bench
+from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, without
+from training.audit.checks.frozen import frozen
+from training.audit.checks.noise import EVERYONE
+from training.audit.finding import Finding
+
+SLACK = 1e-3  # of the bound: far more than sums in float32 lose
+WHALE = 40  # purchases of every item of the shop: some ten thousand events
+COUPLED = 1e-4  # of the bound: what rounding may make one customer's part depend on another's
+
+
+def sensitivity_of_sums() -> list[Finding]:
+    """Each noised sum with and without one customer: an ordinary one and a whale."""
+    return _sensitivity(*RELEASES)
+
+
+def sensitivity_of_steps() -> list[Finding]:
+    """A step of the towers with and without one customer: an ordinary one and a whale."""
+    return _sensitivity(TOWERS)
+
+
+def coupling() -> list[Finding]:
+    """What one customer adds must not depend on whether another one is there.
+
+    For a release f and customers a, b: f(D) - f(D - a) - f(D - b) + f(D - a - b) is zero if f is a sum of
+    contributions that each depend on one customer alone.
+    """
+    world = bench()
+    plan, silo = world.plan(EVERYONE), Subject(world).node.silo
+    first = busiest(silo)
+    second = next(name for name in trained_customers(silo).to_pylist() if name != first)
+    edits: tuple[Edit | None, ...] = (None, without(first), without(second), without(first, second))
+    subjects, findings = [Subject(world, edit=edit) for edit in edits], []
+    with frozen():
+        for name in STAGES:
+            whole, no_first, no_second, neither = (_released(subject, name, plan) for subject in subjects)
+            change = float(np.linalg.norm(whole - no_first - no_second + neither))
+            bound = COUPLED * _bound(plan, name)
+            words = f"{name}: one customer's part moves by {change:.2e} when another one is gone"
+            findings.append(Finding("coupling", change <= bound, change, bound, words))
+    return findings
+
+
+def _sensitivity(*names: str) -> list[Finding]:
+    world = bench()
+    customer = busiest(Subject(world).node.silo)
+    whale = as_whale(customer, times=WHALE)
+    pairs: Mapping[str, tuple[Edit | None, Edit]] = {
+        "an ordinary customer": (None, without(customer)),
+        "a whale": (whale, without(customer)),
+    }
+    return [
+        _moved(name, who, world.plan(EVERYONE), Subject(world, edit=one), Subject(world, edit=other))
+        for who, (one, other) in pairs.items()
+        for name in names
+    ]
+
+
+def _moved(name: str, who: str, plan: PrivacyPlan, one: Subject, other: Subject) -> Finding:
+    with frozen():
+        moved = float(np.linalg.norm(_released(one, name, plan) - _released(other, name, plan)))
+    bound = _bound(plan, name) * (1 + SLACK)
+    words = f"{name}: {who} moves the sum by {moved:.4f}; charged for {_bound(plan, name):g}"
+    return Finding("sensitivity", math.isfinite(moved) and moved <= bound, moved, bound, words)
+
+
+def _released(subject: Subject, name: str, plan: PrivacyPlan) -> NDArray[np.float64]:
+    return subject.release(name, plan).astype(np.float64)
+
+
+def _bound(plan: PrivacyPlan, name: str) -> float:
+    return EVERYONE.clip_norm if name == TOWERS else plan.release(name).clip_norm
