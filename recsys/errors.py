@@ -75,10 +75,20 @@ class LedgerError(ThousandFacesError):
     exit_code = 3
 
 
+class ApprovalRequiredError(ThousandFacesError):
+    """The ledger's policy asks a second person for this. The message says which command they run."""
+
+    exit_code = 3
+
+
 class PlanError(ThousandFacesError):
     """A privacy plan cannot be made, or what ran does not match it."""
 
     exit_code = 3
+
+
+class VoidReleaseError(PlanError):
+    """What a silo's sampler, clipper or noise counted is not what its ledger was charged for."""
 
 
 class QuorumError(ThousandFacesError):

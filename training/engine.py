@@ -25,9 +25,9 @@ from torch import Tensor
 
 from recsys.errors import TrainingError
 from recsys.features.sequences import Sequences
-from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.releases import DpSgdPlan
+from recsys.privacy.tally import Clip, Tally
 from recsys.towers.two_tower import TwoTower
 from training.batches import Batch
 from training.norm_sampler import gradient_norms
@@ -40,26 +40,10 @@ warnings.filterwarnings("ignore", message="Full backward hook is firing")
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What one step really did, noted where it was done; public, and the same whatever the data are."""
-
-    sampling_rate: float
-    clip_norm: float
-    noise_std: float
-    noise_draws: int
-
-    @property
-    def event(self) -> PrivacyEvent:
-        """What the step has to be accounted as; to be compared with the plan's `event(1)`."""
-        return PrivacyEvent(self.noise_std / self.clip_norm, self.sampling_rate, self.noise_draws)
-
-
-@dataclass(frozen=True)
 class NoisedGradient:
     """values: float32 [rows * embedding_dim], the noised sum of clipped gradients, divided by nothing."""
 
     values: NDArray[np.float32]
-    ran: Ran
 
 
 @dataclass(frozen=True)
@@ -91,17 +75,16 @@ class Engine:
         Guarantee: customer-level, add-or-remove-one, exactly `plan.event(1)`: every customer is in the step
         with chance `plan.sampling_rate`, independently, adds a vector of L2 norm at most `plan.clip_norm`
         that depends on no other customer, and the sum gets Gaussian noise of `plan.noise_std` once, also if
-        nobody was sampled. Neither the result's shape nor `ran` depends on the data.
+        nobody was sampled. The result's shape does not depend on the data. Sampler, clipper and noise note
+        what they did in `noise.tally`.
         """
         tower = self.objective.tower(parameters)
         sampled = noise.poisson_sample(len(sequences), plan.sampling_rate)
         batch = self.objective.batch(sequences, sampled, rng or np.random.default_rng())
-        optimizer = self._step(tower, batch, plan, noise)
-        ran = Ran(plan.sampling_rate, plan.clip_norm, optimizer.std, optimizer.draws)
-        return NoisedGradient(optimizer.noised(), ran)
+        return NoisedGradient(self._step(tower, batch, plan, noise).noised())
 
     def _step(self, tower: TwoTower, batch: Batch, plan: DpSgdPlan, noise: SecureNoise) -> _NoisingOptimizer:
-        clipped = _ClippedTower(tower, loss_reduction=SUM, max_grad_norm=plan.clip_norm)
+        clipped = _ClippedTower(tower, plan, noise.tally)
         optimizer = _NoisingOptimizer(tower, plan, noise)
         chunks = list(batch.chunks(self.max_physical_batch))
         for number, chunk in enumerate(chunks, start=1):
@@ -128,12 +111,19 @@ register_grad_sampler(TwoTower)(_no_gradients)
 
 
 class _ClippedTower(GradSampleModuleFastGradientClipping):  # type: ignore[misc]
-    """The hooked module; a gradient that is not finite is clipped to zero."""
+    """The hooked module; a gradient that is not finite is clipped to zero. It tallies what it clipped."""
+
+    def __init__(self, tower: TwoTower, plan: DpSgdPlan, tally: Tally) -> None:
+        super().__init__(tower, loss_reduction=SUM, max_grad_norm=plan.clip_norm)
+        self.tally = tally
 
     def get_clipping_coef(self) -> Tensor:
         norms: Tensor = self.get_norm_sample()
         coefficients = self.max_grad_norm / norms.clamp(min=self.max_grad_norm)
-        return torch.where(norms.isfinite(), coefficients, 0.0)
+        coefficients = torch.where(norms.isfinite(), coefficients, 0.0)
+        largest = (norms.nan_to_num(0.0, 0.0) * coefficients).max().item() if len(norms) else 0.0
+        self.tally.clips.append(Clip(self.max_grad_norm, largest, len(norms)))
+        return coefficients
 
 
 class _NoisingOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
@@ -147,15 +137,13 @@ class _NoisingOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
             expected_batch_size=None,
             loss_reduction=SUM,
         )
-        self.noise, self.std, self.draws = noise, 0.0, 0
+        self.noise = noise
 
     def add_noise(self) -> None:
         """Noise and sum are added in float64 and then rounded, as in every other release."""
-        self.std = self.noise_multiplier * self.max_grad_norm
         for parameter in self.params:
-            drawn = self.noise.normal(tuple(parameter.shape), self.std)
+            drawn = self.noise.normal(tuple(parameter.shape), self.noise_multiplier * self.max_grad_norm)
             parameter.grad = (torch.from_numpy(drawn) + parameter.summed_grad).float()
-        self.draws += 1
 
     def noised(self) -> NDArray[np.float32]:
         """The noised sum, flat."""

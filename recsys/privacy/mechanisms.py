@@ -27,6 +27,7 @@ from recsys.privacy import checks
 from recsys.privacy.charge import NOISE_SOURCE
 from recsys.privacy.clipping import Vectors, clip_rows
 from recsys.privacy.releases import DpSgdPlan, ReleasePlan
+from recsys.privacy.tally import Clip, Draw, Sample, Tally
 
 __all__ = ["NOISE_SOURCE", "SecureNoise", "clip_rows", "noised_sum", "release_sum"]
 
@@ -45,11 +46,14 @@ class SecureNoise:
     Each instance has a key of its own from the operating system; there is no seed, no state can be saved or
     copied, and a forked process takes a new key before it draws. Safe to share between threads.
 
+    `tally` counts what this instance was asked for, by itself: `training.spend` holds it against the charge.
+
     Guarantee: draws are independent across calls, instances, processes and restarts as far as AES-256 is a
     pseudo-random function; the privacy claim is computational in that sense alone.
     """
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self._lock = threading.Lock()
         self._rekey()
 
@@ -60,11 +64,15 @@ class SecureNoise:
         """
         scale = _noise_std(std)
         size = math.prod(shape) if isinstance(shape, tuple) else shape
+        self.tally.draws.append(Draw(scale, size))
+        return self._normals(size, scale).reshape(shape)
+
+    def _normals(self, size: int, scale: float) -> NDArray[np.float64]:
         pairs = np.empty((size + 1) // 2, dtype=np.complex128)
         for start in range(0, len(pairs), CHUNK):
             part = pairs[start : start + CHUNK]
             _box_muller(self._integers(2 * len(part)), scale, part)
-        return pairs.view(np.float64)[:size].reshape(shape)
+        return pairs.view(np.float64)[:size]
 
     def uniform(self, n: int) -> NDArray[np.float64]:
         """n independent uniforms in [0, 1), multiples of 2^-53."""
@@ -80,7 +88,9 @@ class SecureNoise:
 
         The size of the sample is private; divide by `PrivacyPlan.expected_batch` instead.
         """
-        return np.flatnonzero(self.bernoulli(n, rate))
+        sampled = np.flatnonzero(self.bernoulli(n, rate))
+        self.tally.samples.append(Sample(rate, n, len(sampled)))
+        return sampled
 
     def _integers(self, n: int) -> NDArray[np.uint64]:
         """n independent whole numbers in [0, 2^53)."""
@@ -102,8 +112,13 @@ class SecureNoise:
         raise TypeError("SecureNoise cannot be copied or saved: replayed noise hides nothing; make a new one")
 
 
-def noised_sum(total: Vectors, plan: ReleasePlan | DpSgdPlan, noise: SecureNoise) -> NDArray[np.float32]:
+def noised_sum(
+    total: Vectors, plan: ReleasePlan | DpSgdPlan, noise: SecureNoise, customers: int
+) -> NDArray[np.float32]:
     """The sum of clipped contributions with the plan's noise on every coordinate, float32 of the same shape.
+
+    customers: how many contributions were added up (private; it is compared and tallied, nothing else).
+    Raises PlanError for a sum that is not finite.
 
     Guarantee: customer-level, add-or-remove-one, one release of `plan.event`, if every customer added at most
     one vector of L2 norm at most `plan.clip_norm` (`recsys.privacy.clipping`). Zeros are noised like
@@ -113,6 +128,9 @@ def noised_sum(total: Vectors, plan: ReleasePlan | DpSgdPlan, noise: SecureNoise
         raise PlanError(
             f"{plan.name}: the sum is not finite, so it was not clipped; clip each contribution first"
         )
+    # A sum of n vectors is at most n times as long as the longest.
+    longest = float(np.linalg.norm(total)) / max(customers, 1)
+    noise.tally.clips.append(Clip(plan.clip_norm, longest, customers))
     noised = noise.normal(total.shape, plan.noise_std)
     noised += total
     return noised.astype(np.float32)
@@ -126,12 +144,14 @@ def release_sum(batches: Iterable[Vectors], plan: ReleasePlan, noise: SecureNois
     Guarantee: customer-level, add-or-remove-one, `plan.event` once.
     """
     total: NDArray[np.float64] | None = None
+    customers = 0
     for rows in batches:
         part = clip_rows(rows, plan.clip_norm).sum(axis=0)
         total = part if total is None else total + part
+        customers += len(rows)
     if total is None:
         raise PlanError(f"{plan.name}: no batches; give one of shape [0, ...] if there are no customers")
-    return noised_sum(total, plan, noise)
+    return noised_sum(total, plan, noise, customers)
 
 
 def _box_muller(integers: NDArray[np.uint64], scale: float, out: NDArray[np.complex128]) -> None:

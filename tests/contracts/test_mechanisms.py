@@ -79,6 +79,6 @@ def test_noise_covers_items_that_nobody_bought() -> None:
     plan = ReleasePlan("popularity", clip_norm=CLIP, noise_multiplier=2.0)
     total = np.zeros(5000)
     total[0] = 100.0
-    released = noised_sum(total, plan, FixedNoise(0))
+    released = noised_sum(total, plan, FixedNoise(0), 10)
     assert (released != 0).all()
     assert released[1:].std() == pytest.approx(2.0 * CLIP, rel=0.06)

@@ -1,1 +1,1 @@
-"""Evidence for the claim: attacks on the real code, and broken builds that they must tell from the real one."""
+"""Evidence for the claim: attacks on the real code, and broken builds that they must tell from it."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.features.sequences import SequenceConfig, Sequences, encode
+from recsys.privacy.tally import Tally
 from tests.contracts.gradients.builders import (
     LENGTH,
     N_ITEMS,
@@ -91,7 +92,7 @@ def test_a_gradient_that_is_not_finite_is_clipped_to_zero():
     from training.engine import _ClippedTower
 
     objective = make_objective()
-    clipped = _ClippedTower(objective.tower(start(objective)), loss_reduction="sum", max_grad_norm=CLIP)
+    clipped = _ClippedTower(objective.tower(start(objective)), everyone(CLIP), Tally())
     table = next(clipped.parameters())
     table._norm_sample = torch.tensor([0.0, CLIP / 2, 10 * CLIP, np.nan, np.inf])
     np.testing.assert_allclose(clipped.get_clipping_coef(), [1.0, 1.0, 0.1, 0.0, 0.0])

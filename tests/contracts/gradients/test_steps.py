@@ -10,6 +10,7 @@ from recsys.errors import TrainingError
 from recsys.features.sequences import Sequences
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.releases import DpSgdPlan
+from recsys.privacy.tally import Assumed
 from tests.contracts.gradients.builders import (
     LENGTH,
     Silent,
@@ -51,8 +52,8 @@ def test_physical_batches_change_neither_the_result_nor_the_number_of_draws(size
         start(objective), customers, everyone(), watched, rng=np.random.default_rng(1)
     )
     np.testing.assert_allclose(parts.values, whole.values, rtol=1e-4, atol=1e-6)
-    assert parts.ran == whole.ran
-    assert parts.ran.event == everyone().event(1)
+    assert len(watched.tally.draws) == 1
+    assert watched.tally.check(Assumed(everyone().event(), everyone().clip_norm), 67 * 8)
     assert watched.noises == [((67, 8), everyone().noise_std)]
 
 
@@ -66,7 +67,7 @@ def test_noise_is_that_of_the_plan_even_if_nobody_is_sampled(customers):
     assert values.std() == pytest.approx(0.6, rel=0.01)  # 107,200 draws: 1 % is 4.6 standard errors
     assert abs(values.mean()) < 0.01
     assert abs(np.corrcoef(values)[np.triu_indices(25, 1)]).max() < 0.1, "fresh noise in every step"
-    assert all(result.ran.event == plan.event(1) for result in results)
+    assert noise.tally.draws == [(plan.noise_std, 67 * 64)] * 25
 
 
 def test_every_row_of_the_table_gets_noise():
@@ -86,8 +87,15 @@ def test_what_ran_and_the_shape_are_the_same_without_one_customer(profile):
         (Watched(), NOBODY),
     ):
         result = Engine(objective, 7).noised_gradient(start(objective), data, plan, watched)
-        assert result.ran.event == plan.event(1)
-        assert result.ran.clip_norm == plan.clip_norm
+        facts = watched.tally.check(Assumed(plan.event(), plan.clip_norm), 67 * 8)
+        assert facts == {
+            "noise_std": 0.3,
+            "noise_draws": 1,
+            "coordinates": 67 * 8,
+            "sampling_rate": 0.3,
+            "samples": 1,
+            "clip_norm": 0.3,
+        }
         assert result.values.shape == (67 * 8,)
         assert result.values.dtype == np.float32
         assert [(n, rate) for n, rate, _ in watched.samples] == [(len(data), plan.sampling_rate)]

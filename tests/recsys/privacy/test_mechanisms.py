@@ -181,11 +181,11 @@ def test_a_rate_that_is_no_probability_is_refused(rate: float) -> None:
 
 def test_a_release_is_its_sum_plus_the_plans_noise() -> None:
     total = np.arange(200_000, dtype=np.float64)
-    released = noised_sum(total, PLAN, SecureNoise())
+    released = noised_sum(total, PLAN, SecureNoise(), 10)
     assert released.dtype == np.float32
     assert (released - total).std() == pytest.approx(2.0, rel=0.02)
     steps = DpSgdPlan(clip_norm=0.5, noise_multiplier=2.0, sampling_rate=0.1, steps=3)
-    assert noised_sum(np.zeros((400, 50)), steps, SecureNoise()).std() == pytest.approx(1.0, rel=0.04)
+    assert noised_sum(np.zeros((400, 50)), steps, SecureNoise(), 0).std() == pytest.approx(1.0, rel=0.04)
 
 
 def test_batches_make_no_difference_and_noise_is_added_once() -> None:
@@ -203,4 +203,4 @@ def test_no_customers_still_give_noise() -> None:
 
 def test_an_unclipped_sum_is_refused() -> None:
     with pytest.raises(PlanError, match="popularity: the sum is not finite"):
-        noised_sum(np.array([1.0, np.nan]), PLAN, SecureNoise())
+        noised_sum(np.array([1.0, np.nan]), PLAN, SecureNoise(), 2)
