@@ -64,7 +64,7 @@ def train_twin(config: TrainingConfig) -> Bundle:
     session = Session(
         config, settings, catalogue, _without_noise(plan), folder, cast("Rounds", rounds), silent
     )
-    return publish_run(session, train_models(session), STATEMENT)
+    return publish_run(session, train_models(session), STATEMENT, {})
 
 
 def _without_noise(plan: PrivacyPlan) -> PrivacyPlan:

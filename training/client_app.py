@@ -15,7 +15,7 @@ from recsys.errors import BudgetExceededError, ConfigError, LedgerError, PlanErr
 from recsys.privacy.charge import to_json
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
-from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS
 from training.egress import Status
 from training.messages import Request, Scalar, decode_request, encode_reply
 from training.node import Block, CatalogueDiffersError, Node, node_for
@@ -53,6 +53,7 @@ def receipts(message: Message, context: Context) -> Message:
 @app.train(INTERVALS)
 @app.train(COPURCHASE)
 @app.train(TOWERS)
+@app.train(METRICS)
 def release(message: Message, context: Context) -> Message:
     """One noised and charged sum for the stage that the request names."""
     return _answer(message, context, _release)

@@ -14,7 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from recsys.errors import ConfigError
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
-MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, TOWERS)
+METRICS = "metrics"
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, TOWERS, METRICS)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -35,6 +36,7 @@ class Shares(_Section):
     copurchase: Annotated[float, Field(ge=0, le=1)] = 0.35
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
     towers: Annotated[float, Field(ge=0, le=1)] = 0.5
+    metrics: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:
@@ -47,9 +49,9 @@ class Shares(_Section):
         """Share by mechanism, without the mechanisms that are left out."""
         return {name: getattr(self, name) for name in MECHANISMS if getattr(self, name) > 0}
 
-    def without(self, name: str) -> Shares:
-        """The same division with one mechanism left out and the others scaled up to 1."""
-        kept = {key: value for key, value in self.as_dict().items() if key != name}
+    def without(self, *names: str) -> Shares:
+        """The same division with some mechanisms left out and the others scaled up to 1."""
+        kept = {key: value for key, value in self.as_dict().items() if key not in names}
         total = sum(kept.values())
         return Shares(
             **(dict.fromkeys(MECHANISMS, 0.0) | {key: value / total for key, value in kept.items()})
@@ -144,6 +146,7 @@ class SiloSettings(_Section):
 
     seed: int
     until: AwareDatetime | None
+    held_out: bool
     max_events_per_customer: int
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
@@ -181,6 +184,17 @@ class TrainingConfig(_Section):
     profile: ProfileSettings = ProfileSettings()
     fusion: FusionSettings = FusionSettings()
     blend: BlendSettings = BlendSettings()
+
+    @model_validator(mode="after")
+    def _held_out_is_later(self) -> Self:
+        if self.held_out and self.until is None:
+            raise ValueError("a share for metrics needs 'until': what comes later is what is measured")
+        return self
+
+    @property
+    def held_out(self) -> bool:
+        """Whether what comes after `until` is used to measure the model (noised and charged)."""
+        return self.privacy.shares.metrics > 0
 
     def silo_settings(self, *, ordered: bool) -> SiloSettings:
         """The part that travels to the silos; `ordered` says whether all of their data have an order."""

@@ -16,10 +16,11 @@ from training.checkpoint import FINISHED, RunFolder, open_run
 from training.config import TrainingConfig
 from training.plan import plan_of
 from training.progress import Progress
-from training.publish import publish_run
+from training.publish import fuse_blocks, publish_run
 from training.run import TrainingResult
 from training.session import Session
 from training.settle import STATEMENT, settle
+from training.stages import run_metrics
 from training.strategy import Rounds, Rules
 from training.tracking import CANDIDATE, record_run
 
@@ -39,9 +40,10 @@ def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume
     with folder.locked():
         session = _begin(grid, config, federation, declared, catalogue, folder, progress)
         models = train_models(session)
+        figures = run_metrics(session, models.popularity, *fuse_blocks(models, config.fusion))
         report = settle(session, kind) | {"data_kind": kind.value, "attempts": session.attempt}
-        report["missed_rounds"] = dict(session.rounds.missed)
-        bundle = publish_run(session, models, folder.read_json(STATEMENT))
+        report |= {"missed_rounds": dict(session.rounds.missed), "metrics": figures}
+        bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
         report |= {"model_version": bundle.version, "seconds": session.seconds}
         release = record_run(session, report, models.curves)
         report["model"] = {"name": release.name, "version": release.version, "alias": CANDIDATE}

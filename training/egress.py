@@ -60,7 +60,7 @@ _TABLE = (
     Declared("num_examples", Leaves.REFUSED, "the number of customers is private under add-or-remove"),
     Declared("batch_size", Leaves.REFUSED, "the size of a Poisson batch is private"),
     Declared("loss", Leaves.REFUSED, "computed from customers without noise"),
-    Declared("metrics", Leaves.REFUSED, "evaluation on private data is a release and must be charged"),
+    Declared("metrics", Leaves.REFUSED, "exact figures; evaluation leaves as a noised sum, charged"),
     Declared("clipped_fraction", Leaves.REFUSED, "computed from customers without noise"),
     Declared("seconds", Leaves.REFUSED, "the time of a step follows the size of its batch"),
     Declared("error_text", Leaves.REFUSED, "exception texts can name customers"),

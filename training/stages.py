@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from recsys.data.history import Ordering
 from recsys.models import popularity, replenishment
+from training import evaluation
 from training.aggregation import NoisedTotal, total
-from training.config import COPURCHASE, INTERVALS, POPULARITY
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY
 from training.local import pair_scope
 from training.session import Arrays, Session
 
@@ -51,6 +52,30 @@ def run_copurchase(session: Session, popularities: NDArray[np.float64]) -> Noise
 
     stored = session.once(COPURCHASE, make)
     return NoisedTotal(stored["total"].astype(np.float64), float(stored["noise_std"][0]))
+
+
+def run_metrics(
+    session: Session,
+    popularities: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    history_table: NDArray[np.float32],
+) -> dict[str, float]:
+    """How well the model finds what came after `until`, from the silos' noised sums; {} without a share."""
+    if not session.plan.has(METRICS):
+        return {}
+
+    def make() -> Arrays:
+        noised = _total(
+            session,
+            METRICS,
+            evaluation.LENGTH,
+            among=session.rounds.with_ordering(Ordering.TIMESTAMP),
+            arrays={"popularity": popularities, "vectors": vectors, "history_table": history_table},
+        )
+        return {"total": noised.values, "noise_std": np.array([noised.noise_std])}
+
+    stored = session.once(METRICS, make)
+    return evaluation.estimate(stored["total"], float(stored["noise_std"][0]))
 
 
 def _total(session: Session, stage: str, length: int, **options: Any) -> NoisedTotal:

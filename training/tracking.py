@@ -90,6 +90,7 @@ def _log_numbers(
     now = int(time.time() * 1000)
     values = {f"seconds.{stage}": seconds for stage, seconds in report["seconds"].items()}
     values |= {f"epsilon.{silo}": spent["epsilon"] for silo, spent in report["silos"].items()}
+    values |= {f"charged.{name}": value for name, value in report["metrics"].items()}
     values |= {name: report[name] for name in ("person_epsilon", "person_epsilon_lifetime", "target_epsilon")}
     metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
     metrics += [
