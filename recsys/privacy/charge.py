@@ -10,14 +10,10 @@ from typing import Any
 from recsys.errors import LedgerError
 from recsys.privacy import checks
 from recsys.privacy.events import RELATION, UNIT, PrivacyEvent
+from recsys.privacy.ledger_provenance import code_hash, code_version, dependency_hash
 
 ACCOUNTANT = "dp_accounting PLD, pessimistic"
 NOISE_SOURCE = "AES-256-CTR keyed by the operating system, Box-Muller float64, released float32"
-
-
-def code_version() -> str:
-    """The installed version of this product."""
-    return version("thousandfaces")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +27,10 @@ class Charge:
     plan_fingerprint: `PrivacyPlan.fingerprint()`
     snapshot_hmac: keyed HMAC of the data read (`recsys.privacy.snapshot`); the key never leaves the silo
     requester, approver: two different people; approver None where the silo's rules ask for none
+    trials: among how many trainings this one's result was chosen; each of them has a charge of its own
+    window, retention: which period the data are of, and how long what was released is kept
+    config_hash: SHA-256 of the run's configuration; parents: hashes of the models that it went on from
+    plan_events: all that the plan promises to spend; a policy weighs it, the row does not keep it
     """
 
     silo: str
@@ -50,10 +50,17 @@ class Charge:
     noise_source: str = NOISE_SOURCE
     accountant: str = ACCOUNTANT
     consent: str = "training"
+    trials: int = 1
+    window: str | None = None
+    retention: str | None = None
+    config_hash: str | None = None
+    parents: tuple[str, ...] = ()
+    plan_events: tuple[PrivacyEvent, ...] = ()
 
     def __post_init__(self) -> None:
         checks.delta_value(self.delta)
         checks.positive("clip_norm", self.clip_norm)
+        checks.count("trials", self.trials)
         if self.divisor is not None:
             checks.positive("divisor", self.divisor)
         for name in (
@@ -67,7 +74,7 @@ class Charge:
         ):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise LedgerError(f"charge: {name} is empty; the ledger records it for every release")
-        if self.approver is not None and self.approver == self.requester:
+        if self.approver is not None and same_person(self.approver, self.requester):
             raise LedgerError(
                 f"charge: '{self.requester}' cannot approve their own request; ask someone else"
             )
@@ -75,9 +82,10 @@ class Charge:
     def columns(self) -> dict[str, str | int | float | None]:
         """The charge as the ledger's columns: numbers apart, all else as canonical JSON in `details`."""
         numbers = {name: getattr(self, name) for name in ("delta", "clip_norm", "divisor")}
-        apart = {*numbers, "silo", "event"}
+        apart = {*numbers, "silo", "event", "plan_events"}
         details = {name: value for name, value in asdict(self).items() if name not in apart}
-        details |= {"code_version": code_version(), "accountant_version": version("dp-accounting")}
+        details |= {"accountant_version": version("dp-accounting"), "code_version": code_version()}
+        details |= {"code_hash": code_hash(), "dependency_hash": dependency_hash()}
         return {**asdict(self.event), **numbers, "details": to_json(details)}
 
 
@@ -86,7 +94,8 @@ class Receipt:
     """What leaves a silo for the coordinator's mirror: that a charge was made, nothing about customers.
 
     kind: reserve, commit or void; row, hash: of that row in the silo's ledger; reservation: the charge's row;
-    steps_done: for commit, how many steps ran (the whole reservation is charged all the same).
+    steps_done: for commit, how many steps ran (the whole reservation is charged all the same); reason: for
+    void, why the release was given up.
     """
 
     kind: str
@@ -106,6 +115,7 @@ class Receipt:
     relation: str
     time: str
     steps_done: int | None = None
+    reason: str | None = None
 
     def to_json(self) -> str:
         """Canonical JSON, for a message."""
@@ -119,6 +129,11 @@ class Receipt:
             return cls(**{**fields, "event": PrivacyEvent(**fields["event"])})
         except (ValueError, TypeError, KeyError) as error:
             raise LedgerError(f"this is no receipt: {error}; ask the silo to send it again") from error
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's, however they are written."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def to_json(value: dict[str, Any]) -> str:

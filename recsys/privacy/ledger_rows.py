@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 from recsys.privacy.charge import Receipt
 from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.stores.base import Record, Session
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
     hash: str
 
 
-def read_row(row: sqlite3.Row) -> Row:
+def read_row(row: Record) -> Row:
     """A stored row as readers see it."""
     return Row(
         id=row["id"],
@@ -46,7 +46,7 @@ def read_row(row: sqlite3.Row) -> Row:
         time=row["time"],
         silo=row["silo"],
         reservation=row["reservation"],
-        event=_event(row) if row["kind"] in ("reserve", "receipt") else None,
+        event=read_event(row) if row["kind"] in ("reserve", "receipt") else None,
         steps_done=row["steps"] if row["kind"] == "commit" else None,
         delta=row["delta"],
         clip_norm=row["clip_norm"],
@@ -57,27 +57,11 @@ def read_row(row: sqlite3.Row) -> Row:
     )
 
 
-def read_cap(connection: sqlite3.Connection) -> Cap | None:
-    """The last cap recorded, if any."""
-    found = connection.execute("SELECT cap, delta FROM rows WHERE kind = 'cap' ORDER BY id DESC LIMIT 1")
-    row = found.fetchone()
-    return None if row is None else Cap(row["cap"], row["delta"])
-
-
-def read_charged(connection: sqlite3.Connection) -> list[PrivacyEvent]:
-    """All events ever reserved, equal ones counted together."""
-    rows = connection.execute(
-        "SELECT noise_multiplier, sampling_rate, sum(steps) AS steps FROM rows WHERE kind = 'reserve' "
-        "GROUP BY noise_multiplier, sampling_rate"
-    ).fetchall()
-    return [_event(row) for row in rows]
-
-
-def read_receipt(connection: sqlite3.Connection, row: sqlite3.Row) -> Receipt:
+def read_receipt(session: Session, row: Record) -> Receipt:
     """The receipt of a reserve, commit or void row: named fields only, never the data's HMAC."""
     charged = row
     if row["kind"] != "reserve":
-        charged = connection.execute("SELECT * FROM rows WHERE id = ?", [row["reservation"]]).fetchone()
+        charged = session.run("SELECT * FROM rows WHERE id = :id", id=row["reservation"])[0]
     details = json.loads(charged["details"])
     words = ("run_id", "mechanism", "purpose", "plan_fingerprint", "unit", "relation")
     return Receipt(
@@ -86,15 +70,17 @@ def read_receipt(connection: sqlite3.Connection, row: sqlite3.Row) -> Receipt:
         row=row["id"],
         hash=row["hash"],
         reservation=charged["id"],
-        event=_event(charged),
+        event=read_event(charged),
         delta=charged["delta"],
         clip_norm=charged["clip_norm"],
         divisor=charged["divisor"],
         time=row["time"],
         steps_done=row["steps"] if row["kind"] == "commit" else None,
+        reason=json.loads(row["details"]).get("reason"),
         **{name: details[name] for name in words},
     )
 
 
-def _event(row: sqlite3.Row) -> PrivacyEvent:
+def read_event(row: Record) -> PrivacyEvent:
+    """What a reserve or receipt row accounts for."""
     return PrivacyEvent(row["noise_multiplier"], row["sampling_rate"], row["steps"])

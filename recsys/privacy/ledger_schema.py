@@ -1,62 +1,72 @@
-"""The ledger's table: what it refuses by itself, whoever writes to it.
+"""The ledger's table: what it refuses by itself, whoever writes to it, in SQLite and in PostgreSQL.
 
 CHECK constraints name the type of every number too: SQLite stores NaN as NULL, which would pass a plain
 comparison. The receipts that a coordinator mirrors are rows of the same table, chained like a silo's own.
+
+Version 2 added the kinds policy, request, approve, audit and model. The columns, and so every row's hash, are
+those of version 1.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 GENESIS = "0" * 64
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VALUES = (
     "id", "kind", "time", "silo", "reservation", "noise_multiplier", "sampling_rate", "steps", "delta",
     "clip_norm", "divisor", "cap", "source", "details", "previous",
 )  # fmt: skip
-SCHEMA = """
-CREATE TABLE rows (
-    id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('cap', 'reserve', 'commit', 'void', 'receipt')),
+REALS = frozenset({"noise_multiplier", "sampling_rate", "delta", "clip_norm", "divisor", "cap"})
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A database's words: types of columns, and tests that a column holds such a number ({} is its name)."""
+
+    integer: str
+    real: str
+    is_integer: str
+    is_real: str
+
+
+def tables(dialect: Dialect) -> tuple[str, ...]:
+    """The statements that make the table of rows and its indexes, without triggers."""
+    real, integer = dialect.real, dialect.integer
+    return (
+        f"""CREATE TABLE rows (
+    id {integer} PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN (
+        'cap', 'reserve', 'commit', 'void', 'receipt', 'policy', 'request', 'approve', 'audit', 'model')),
     time TEXT NOT NULL,
     silo TEXT NOT NULL,
-    reservation INTEGER,
-    noise_multiplier REAL,
-    sampling_rate REAL,
-    steps INTEGER,
-    delta REAL,
-    clip_norm REAL,
-    divisor REAL CHECK (divisor IS NULL OR (typeof(divisor) = 'real' AND divisor > 0 AND divisor < 1e300)),
-    cap REAL,
+    reservation {integer},
+    noise_multiplier {real},
+    sampling_rate {real},
+    steps {integer},
+    delta {real},
+    clip_norm {real},
+    divisor {real} CHECK (divisor IS NULL OR ({_within(dialect, "divisor", "> 0", "< 1e300")})),
+    cap {real} CHECK (cap IS NULL OR ({_within(dialect, "cap", "> 0", "<= 1e9")})),
     source TEXT,
     details TEXT NOT NULL,
     previous TEXT NOT NULL CHECK (length(previous) = 64),
     hash TEXT NOT NULL UNIQUE CHECK (length(hash) = 64),
     CHECK (kind NOT IN ('reserve', 'receipt') OR (
-        typeof(noise_multiplier) = 'real' AND noise_multiplier >= 1e-9 AND noise_multiplier <= 1e9
-        AND typeof(sampling_rate) = 'real' AND sampling_rate > 0 AND sampling_rate <= 1
-        AND typeof(steps) = 'integer' AND steps >= 1
-        AND typeof(delta) = 'real' AND delta > 0 AND delta < 1
-        AND typeof(clip_norm) = 'real' AND clip_norm > 0 AND clip_norm <= 1e9)),
-    CHECK (kind <> 'commit' OR (typeof(steps) = 'integer' AND steps >= 0)),
-    CHECK (kind NOT IN ('commit', 'void', 'receipt') OR typeof(reservation) = 'integer'),
-    CHECK (kind <> 'cap' OR (
-        typeof(cap) = 'real' AND cap > 0 AND cap <= 1e9
-        AND typeof(delta) = 'real' AND delta > 0 AND delta < 1)),
-    CHECK (kind <> 'receipt' OR length(source) = 64)
-);
-CREATE UNIQUE INDEX closed_once ON rows (reservation) WHERE kind IN ('commit', 'void');
-CREATE UNIQUE INDEX mirrored_once ON rows (source) WHERE kind = 'receipt';
-CREATE TRIGGER no_update BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER no_delete BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER in_line BEFORE INSERT ON rows
-WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM rows)
-    OR NEW.previous IS NOT coalesce(
-        (SELECT hash FROM rows ORDER BY id DESC LIMIT 1), lower(hex(zeroblob(32))))
-BEGIN SELECT RAISE(ABORT, 'the row does not continue the chain'); END;
-CREATE TRIGGER closes_a_reservation BEFORE INSERT ON rows
-WHEN NEW.kind IN ('commit', 'void')
-    AND NOT EXISTS (
-        SELECT 1 FROM rows
-        WHERE id = NEW.reservation AND kind = 'reserve' AND steps >= coalesce(NEW.steps, 0))
-BEGIN SELECT RAISE(ABORT, 'no such reservation, or more steps than reserved'); END;
-PRAGMA user_version = 1;
-"""
+        {_within(dialect, "noise_multiplier", ">= 1e-9", "<= 1e9")}
+        AND {_within(dialect, "sampling_rate", "> 0", "<= 1")}
+        AND {dialect.is_integer.format("steps")} AND steps >= 1
+        AND {_within(dialect, "delta", "> 0", "< 1")}
+        AND {_within(dialect, "clip_norm", "> 0", "<= 1e9")})),
+    CHECK (kind <> 'commit' OR ({dialect.is_integer.format("steps")} AND steps >= 0)),
+    CHECK (kind NOT IN ('commit', 'void', 'receipt') OR {dialect.is_integer.format("reservation")}),
+    CHECK (kind <> 'cap' OR (cap IS NOT NULL AND {_within(dialect, "delta", "> 0", "< 1")})),
+    CHECK (kind <> 'receipt' OR (source IS NOT NULL AND length(source) = 64))
+)""",
+        "CREATE UNIQUE INDEX closed_once ON rows (reservation) WHERE kind IN ('commit', 'void')",
+        "CREATE UNIQUE INDEX mirrored_once ON rows (source) WHERE kind = 'receipt'",
+    )
+
+
+def _within(dialect: Dialect, column: str, above: str, below: str) -> str:
+    return f"{dialect.is_real.format(column)} AND {column} {above} AND {column} {below}"

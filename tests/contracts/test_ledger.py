@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -151,9 +152,7 @@ charges = st.lists(
 def test_whatever_is_asked_the_cap_holds_and_nothing_is_refunded(
     tmp_path: Path, asked: list[tuple[float, float, int, str]]
 ) -> None:
-    path = tmp_path / "property.sqlite"
-    path.unlink(missing_ok=True)
-    ledger = Ledger(path)
+    ledger = Ledger(Path(tempfile.mkdtemp(dir=tmp_path)) / "ledger.sqlite")
     ledger.set_cap(CAP, DELTA)
     granted: list[PrivacyEvent] = []
     for noise, rate, steps, then in asked:

@@ -1,0 +1,42 @@
+"""What a ledger's rows say: events charged, reservations open or voided, a mirror's silos."""
+
+from __future__ import annotations
+
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger_rows import Row
+
+Rows = tuple[Row, ...]
+
+
+def charged_events(rows: Rows, *, include_reserved: bool = True) -> tuple[PrivacyEvent, ...]:
+    """One event for each reservation of the ledger's own, then those that it mirrors."""
+    committed = {row.reservation for row in rows if row.kind == "commit"}
+    own = [row for row in rows if row.kind == "reserve" and (include_reserved or row.id in committed)]
+    mirrored = [event for events in mirrored_events(rows).values() for event in events]
+    return (*(row.event for row in own if row.event), *mirrored)
+
+
+def events_by_purpose(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
+    """The ledger's own events by the purpose they were charged for."""
+    own = [(str(row.details["purpose"]), row.event) for row in rows if row.kind == "reserve" and row.event]
+    purposes = sorted({purpose for purpose, _ in own})
+    return {name: tuple(event for purpose, event in own if purpose == name) for name in purposes}
+
+
+def mirrored_events(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
+    """The events of each silo whose receipts are kept: one for each reservation of the silo."""
+    charges = {(r.silo, r.reservation): r.event for r in rows if r.kind == "receipt" and r.event}
+    silos = sorted({silo for silo, _ in charges})
+    return {silo: tuple(e for (owner, _), e in charges.items() if owner == silo) for silo in silos}
+
+
+def open_reservations(rows: Rows) -> Rows:
+    """Reservations neither committed nor voided."""
+    closed = {row.reservation for row in rows if row.kind in ("commit", "void")}
+    return tuple(row for row in rows if row.kind == "reserve" and row.id not in closed)
+
+
+def voided_reservations(rows: Rows) -> Rows:
+    """Reservations that were given up."""
+    given_up = {row.reservation for row in rows if row.kind == "void"}
+    return tuple(row for row in rows if row.kind == "reserve" and row.id in given_up)
