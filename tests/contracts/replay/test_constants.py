@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Loader:
 
     federation: FederationConfig
     config: SiloConfig
+    until: datetime
 
     @property
     def silo(self) -> Silo:
@@ -55,7 +56,8 @@ class Loader:
 
     def load(self, silo: Silo) -> TrainingData:
         catalogue = self.federation.read_catalogue()
-        return local.load(silo, catalogue, SETTINGS, max_silos_per_person=2, silos=3)
+        settings = SETTINGS.model_copy(update={"until": self.until, "held_out": True})
+        return local.load(silo, catalogue, settings, max_silos_per_person=2, silos=3)
 
     def customers(self, consenting: bool) -> list[str]:
         rows = self.silo.read(Table.CUSTOMERS)
@@ -66,7 +68,9 @@ class Loader:
 @pytest.fixture(scope="module")
 def loader(small_world: Path) -> Loader:
     federation = FederationConfig.load(small_world / "federation.toml")
-    return Loader(federation, federation.silo_configs()[0])
+    config = federation.silo_configs()[0]
+    times = config.training_silo().read(Table.INTERACTIONS)["timestamp"]
+    return Loader(federation, config, pc.max(times).as_py() - timedelta(days=14))
 
 
 def constants(data: TrainingData) -> Iterator[Any]:
@@ -99,6 +103,8 @@ def test_without_one_customer_all_else_is_bit_identical(
 ) -> None:
     whole, names = loader.load(loader.silo), loader.customers(consenting=True)
     chosen = names[:: max(1, len(names) // counted(5, 100))]
+    assert whole.held_out is not None
+    assert len(whole.held_out.customers) > 20
     before, events = list(constants(whole)), rows_of(whole.dataset.histories)
     for name in chosen:
         data = loader.load(Without(loader.silo, name))
@@ -106,6 +112,9 @@ def test_without_one_customer_all_else_is_bit_identical(
         assert list(constants(data)) == before
         assert data.dataset.customer_ids == tuple(np.delete(whole.dataset.customer_ids, gone).tolist())
         assert rows_of(data.dataset.histories) == events[:gone] + events[gone + 1 :]
+        for part in ("train", "targets"):
+            expected = rows_of(getattr(whole.held_out, part))
+            assert rows_of(getattr(data.held_out, part)) == expected[:gone] + expected[gone + 1 :]
         assert np.array_equal(data.sequences.ids, np.delete(whole.sequences.ids, gone, 0))
         assert np.array_equal(data.sequences.weights, np.delete(whole.sequences.weights, gone, 0))
     evidence(
