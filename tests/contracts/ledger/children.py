@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-HANGS_AFTER = 300
+HANGS_AFTER = 1800
 
 Tell = Callable[[str], None]
 

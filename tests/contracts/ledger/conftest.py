@@ -9,9 +9,11 @@ from recsys.privacy.events import PrivacyEvent
 from tests.recsys.privacy.builders import DELTA
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A place for a new ledger: what `Ledger(...)` takes."""
+    if request.param == "PostgreSQL":
+        return str(request.getfixturevalue("postgres_url"))
     return str(tmp_path / "ledger.sqlite")
 
 

@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
-from recsys.privacy.mechanisms import SecureNoise
+from recsys.privacy.mechanisms import SecureNoise, release_sum
+from recsys.privacy.releases import ReleasePlan
 from tests.contracts.ledger.children import Tell
 from tests.recsys.privacy.builders import make_charge
 from training.spend import reserve
 
-MECHANISM = "popularity"
-
 
 def spend(ledger: Ledger, noise: float, tell: Tell) -> None:
     """Reserve, draw ('drawn ROW NOISE' is told before noise exists), hand over ('left ...'), commit."""
-    reservation = reserve(ledger, make_charge(PrivacyEvent(noise)))
+    plan = ReleasePlan("popularity", 1.0, noise)
+    reservation = reserve(ledger, make_charge(plan.event, clip_norm=plan.clip_norm))
 
     def draw(source: SecureNoise) -> NDArray[np.float32]:
         tell(f"drawn {reservation.row} {noise!r}")
-        return source.normal(4, 1.0).astype(np.float32)
+        return release_sum([np.eye(3)], plan, source)
 
-    released = reservation.release(MECHANISM, draw)
+    released = reservation.release(plan.name, draw)
     tell(f"left {released.reservation} {noise!r} {released.values.tobytes().hex()}")
     reservation.commit()
     tell(f"committed {reservation.row} {noise!r}")
