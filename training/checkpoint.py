@@ -24,7 +24,7 @@ from recsys.errors import TrainingError
 RUNS = "runs"
 STATE = "run.json"
 LOCK = ".lock"
-RUNNING, FINISHED = "running", "finished"
+RUNNING, FINISHED, VOID = "running", "finished", "void"
 
 
 @dataclass(frozen=True)

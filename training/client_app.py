@@ -11,7 +11,14 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
-from recsys.errors import BudgetExceededError, ConfigError, LedgerError, PlanError
+from recsys.errors import (
+    ApprovalRequiredError,
+    BudgetExceededError,
+    ConfigError,
+    LedgerError,
+    PlanError,
+    VoidReleaseError,
+)
 from recsys.privacy.charge import to_json
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
@@ -28,6 +35,8 @@ Fields = dict[str, Scalar]
 Handler = Callable[[Node, Request, Context], tuple[Fields, Released | None]]
 
 _CODES = (
+    (VoidReleaseError, Status.VOID_RELEASE),
+    (ApprovalRequiredError, Status.APPROVAL_REQUIRED),
     (BudgetExceededError, Status.BUDGET_EXCEEDED),
     (LedgerError, Status.LEDGER_UNAVAILABLE),
     (CatalogueDiffersError, Status.CATALOGUE_DIFFERS),

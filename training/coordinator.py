@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, VoidReleaseError
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
 from training.build import train_models
-from training.checkpoint import FINISHED, RunFolder, open_run
+from training.checkpoint import FINISHED, VOID, RunFolder, open_run
 from training.config import TrainingConfig
 from training.plan import plan_of
 from training.progress import Progress
@@ -22,7 +22,7 @@ from training.session import Session
 from training.settle import STATEMENT, settle
 from training.stages import run_metrics
 from training.strategy import Rounds, Rules
-from training.tracking import CANDIDATE, record_run
+from training.tracking import CANDIDATE, record_run, record_void
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
@@ -39,17 +39,28 @@ def coordinate(grid: Grid, config: TrainingConfig, *, progress: Progress, resume
     folder = open_run(config.output, _identity(config, federation, declared, catalogue), resume=resume)
     with folder.locked():
         session = _begin(grid, config, federation, declared, catalogue, folder, progress)
-        models = train_models(session)
-        figures = run_metrics(session, models.popularity, *fuse_blocks(models, config.fusion))
-        report = settle(session, kind) | {"data_kind": kind.value, "attempts": session.attempt}
-        report |= {"missed_rounds": dict(session.rounds.missed), "metrics": figures}
-        bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
-        report |= {"model_version": bundle.version, "seconds": session.seconds}
-        release = record_run(session, report, models.curves)
-        report["model"] = {"name": release.name, "version": release.version, "alias": CANDIDATE}
+        try:
+            report = _run(session, kind)
+        except VoidReleaseError as error:
+            folder.mark(status=VOID, void=str(error))
+            record_void(session, str(error))
+            raise
         folder.write_json(REPORT, report)
         folder.mark(status=FINISHED)
     return TrainingResult(folder.run_id, folder.path, folder.bundle, session.plan, report)
+
+
+def _run(session: Session, kind: DataKind) -> dict[str, Any]:
+    folder, models = session.folder, train_models(session)
+    figures = run_metrics(session, models.popularity, *fuse_blocks(models, session.config.fusion))
+    report = settle(session, kind) | {"data_kind": kind.value, "attempts": session.attempt}
+    if report["void"]:
+        raise VoidReleaseError(f"what ran is not what was assumed: {report['void'][0]}; the run is void")
+    report |= {"missed_rounds": dict(session.rounds.missed), "metrics": figures}
+    bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
+    report |= {"model_version": bundle.version, "seconds": session.seconds}
+    release = record_run(session, report, models.curves)
+    return report | {"model": {"name": release.name, "version": release.version, "alias": CANDIDATE}}
 
 
 def data_kind(config: TrainingConfig, federation: FederationConfig) -> DataKind:

@@ -20,16 +20,34 @@ def plan_of(
     max_silos_per_person: int,
     timestamps: bool,
 ) -> PrivacyPlan:
-    """The plan that the run was begun with, or a new one.
+    """The plan that the run was begun with, or a new one; see `make_plan`."""
+    if folder.has(PLAN):
+        return PrivacyPlan.from_json((folder.path / PLAN).read_text(encoding="utf-8"))
+    plan = make_plan(
+        config,
+        registered_customers=registered_customers,
+        max_silos_per_person=max_silos_per_person,
+        timestamps=timestamps,
+    )
+    folder.write_text(PLAN, plan.to_json())
+    return plan
+
+
+def make_plan(
+    config: TrainingConfig,
+    *,
+    registered_customers: Mapping[str, int],
+    max_silos_per_person: int,
+    timestamps: bool,
+) -> PrivacyPlan:
+    """The plan of a run with this configuration, from public numbers alone.
 
     timestamps: whether any silo's interactions have them; without, purchase intervals and metrics are left
     out and their share goes to the other mechanisms. Raises PlanError if the target cannot be met.
     """
-    if folder.has(PLAN):
-        return PrivacyPlan.from_json((folder.path / PLAN).read_text(encoding="utf-8"))
     privacy = config.privacy
     shares = privacy.shares if timestamps else privacy.shares.without(INTERVALS, METRICS)
-    plan = calibrate(
+    return calibrate(
         target_epsilon=privacy.epsilon,
         delta=privacy.delta,
         max_silos_per_person=max_silos_per_person,
@@ -39,8 +57,6 @@ def plan_of(
         sampling_rate=config.towers.sampling_rate,
         steps=config.towers.steps,
     )
-    folder.write_text(PLAN, plan.to_json())
-    return plan
 
 
 def clip_norms(config: TrainingConfig) -> dict[str, float]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.privacy import accountant
-from recsys.privacy.budget import statement
+from recsys.privacy.claim import statement
 from recsys.privacy.ledger import Ledger, Receipt
 from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
+from recsys.privacy.registry_entry import registry_entry
 from recsys.privacy.statement import DataKind, PrivacyStatement
+from training.assurance import differences
 from training.messages import RECEIPTS, Reply
 from training.session import Session
 
-STATEMENT, SPENT = "statement.json", "spent.json"
+STATEMENT, SPENT, REGISTRY_ENTRY = "statement.json", "spent.json", "registry_entry.json"
 
 Events = list[PrivacyEvent]
 
@@ -22,6 +24,8 @@ Events = list[PrivacyEvent]
 def settle(session: Session, kind: DataKind) -> dict[str, Any]:
     """What the run and the ledgers' lifetimes cost, by silo and for the worst-off person, from events alone.
 
+    `void` in it lists how what ran differs from what was assumed (`training.assurance`), and so does the
+    statement; a run with such a difference must not be published.
     A silo that no longer answers counts with the most that it can have been charged: the whole plan once for
     each attempt at the run. Made once per run: `spent.json`, and the privacy statement beside it.
     """
@@ -29,6 +33,7 @@ def settle(session: Session, kind: DataKind) -> dict[str, Any]:
         if not session.folder.has(SPENT):
             spent, stated = _collect(session, kind)
             session.folder.write_json(STATEMENT, stated.to_dict())
+            session.folder.write_json(REGISTRY_ENTRY, _entry(session, stated))
             session.folder.write_json(SPENT, spent)
         return session.folder.read_json(SPENT)
 
@@ -38,18 +43,29 @@ def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyS
     mirror = Ledger(session.folder.ledger)
     unconfirmed = sorted(set(session.rounds.silos) - set(replies))
     most = dict.fromkeys(unconfirmed, list(plan.events()) * session.attempt)
-    run = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()} | most
+    receipts = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()}
+    void = differences(plan, session.rounds.received, receipts)
+    run = {silo: _charged(found) for silo, found in receipts.items()} | most
     lifetime = {silo: _lifetime(reply) for silo, reply in replies.items()} | most
     heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
     spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
-    return spent, statement(plan, lifetime, data_kind=kind, heads=heads)
+    return spent | {"void": void}, statement(plan, lifetime, data_kind=kind, heads=heads, void=void)
 
 
-def mirror_receipts(mirror: Ledger, reply: Reply) -> Events:
-    """Keep a silo's receipts in the coordinator's ledger; returns the events that they charge."""
+def _entry(session: Session, stated: PrivacyStatement) -> dict[str, Any]:
+    model = f"{session.config.model_name}, run {session.folder.run_id}"
+    return registry_entry(stated, model=model, published=session.folder.created_at.date())
+
+
+def mirror_receipts(mirror: Ledger, reply: Reply) -> list[Receipt]:
+    """Keep a silo's receipts of this run in the coordinator's ledger; returns them."""
     receipts = [Receipt.from_json(text) for text in json.loads(str(reply.fields["receipts"]))]
     for receipt in receipts:
         mirror.mirror(receipt)
+    return receipts
+
+
+def _charged(receipts: Sequence[Receipt]) -> Events:
     return [receipt.event for receipt in receipts if receipt.kind == "reserve"]
 
 

@@ -14,7 +14,15 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from recsys.errors import BudgetExceededError, PlanError, QuorumError, ThousandFacesError, TrainingError
+from recsys.errors import (
+    ApprovalRequiredError,
+    BudgetExceededError,
+    PlanError,
+    QuorumError,
+    ThousandFacesError,
+    TrainingError,
+    VoidReleaseError,
+)
 from training.aggregation import well_formed
 from training.egress import Status
 from training.messages import HELLO, Reply, Request, Scalar, decode_reply, encode_request
@@ -27,6 +35,8 @@ WHAT_TO_DO: dict[str, str] = {
     Status.PLAN_REFUSED: "the silo's epsilon_cap, delta or registered_customers does not allow this plan",
     Status.BUDGET_EXCEEDED: "its privacy budget is used up (see 'thousandfaces budget' in the silo)",
     Status.LEDGER_UNAVAILABLE: "its privacy ledger cannot be written",
+    Status.APPROVAL_REQUIRED: "a second person must approve the plan there: thousandfaces budget approve",
+    Status.VOID_RELEASE: "what ran there was not what was charged; see its ledger and its own log",
     Status.CATALOGUE_DIFFERS: "its catalogue is not the coordinator's; give both the same catalogue file",
     Status.FAILED: "see the silo's own log",
 }
@@ -44,11 +54,15 @@ class Rounds:
     """The coordinator's side of the message exchange; it holds no data and draws no noise."""
 
     def __init__(self, grid: Grid, rules: Rules, header: Mapping[str, Scalar]) -> None:
-        """header: public fields that travel in every request. `missed` counts rounds missed, by silo."""
+        """header: public fields that travel in every request.
+
+        missed: rounds missed, by silo; received: noised sums received, by silo and stage
+        """
         self._grid, self._rules, self._header = grid, rules, dict(header)
         self._nodes: dict[int, str] = {}
         self._greetings: dict[str, Reply] = {}
         self.missed: Counter[str] = Counter()
+        self.received: Counter[tuple[str, str]] = Counter()
 
     @property
     def silos(self) -> list[str]:
@@ -90,13 +104,17 @@ class Rounds:
         """One round of noised sums (float32 [length]) by silo; `among` limits it to some silos.
 
         A silo that answers late or malformed is left out of the round; what it released stays charged in its
-        ledger. Raises QuorumError, or PlanError where the silos refuse to spend.
+        ledger. Raises QuorumError, PlanError where the silos refuse to spend, ApprovalRequiredError where
+        they wait for a second person, and VoidReleaseError where a silo's own counts differ from its charge:
+        nothing of such a build can be relied on, so the run ends.
         """
         nodes = {node: name for node, name in self._nodes.items() if among is None or name in among}
         asked = {**self._header, **fields, "stage": stage, "round": number}
         request = Request(asked, arrays or {})
         replies = self._ask(stage, request, nodes)
+        _refuse_void(stage, number, replies)
         good = {name: reply.noised_sum for name, reply in replies.items() if _usable(reply, request, length)}
+        self.received.update((name, stage.partition(".")[2]) for name in good)
         self._check_quorum(stage, number, replies, set(good), min(self._rules.quorum, len(nodes)))
         self.missed.update(set(nodes.values()) - set(good))
         return {name: values for name, values in good.items() if values is not None}
@@ -161,8 +179,19 @@ def _advice(reply: Reply) -> str:
     return f"{reply.status} ({advice}{left})"
 
 
+def _refuse_void(stage: str, number: int, replies: Mapping[str, Reply]) -> None:
+    void = sorted(name for name, reply in replies.items() if reply.status == Status.VOID_RELEASE)
+    if void:
+        raise VoidReleaseError(
+            f"stage '{stage.partition('.')[2]}', round {number}: void in {', '.join(void)}: "
+            f"{WHAT_TO_DO[Status.VOID_RELEASE]}; the run is void"
+        )
+
+
 def _error_for(codes: set[str]) -> type[ThousandFacesError]:
     if codes == {Status.BUDGET_EXCEEDED}:
         return BudgetExceededError
+    if Status.APPROVAL_REQUIRED in codes:
+        return ApprovalRequiredError
     refused = {Status.PLAN_REFUSED, Status.BUDGET_EXCEEDED, Status.LEDGER_UNAVAILABLE}
     return PlanError if codes and codes <= refused else QuorumError

@@ -45,15 +45,18 @@ def record_run(session: Session, report: Mapping[str, Any], curves: Curves) -> R
         return registry.set_alias(config.model_name, CANDIDATE, release.version)
 
 
+def record_void(session: Session, reason: str) -> None:
+    """Record that a run is void: a failed run with the reason, no model. Raises RegistryError."""
+    client, experiment = _opened(tracking_uri(session.config), session.config)
+    tags = {RUN_TAG: session.folder.run_id, "void": reason, "plan_fingerprint": session.plan.fingerprint()}
+    run = client.create_run(experiment, run_name=session.folder.run_id, tags=tags)
+    client.set_terminated(run.info.run_id, "FAILED")
+
+
 def _record(
     uri: str, config: TrainingConfig, folder: RunFolder, report: Mapping[str, Any], curves: Curves
 ) -> str:
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri, uri)
-    experiment = _experiment(client, config)
+    client, experiment = _opened(uri, config)
     for stale in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{folder.run_id}'"):
         client.delete_run(stale.info.run_id)
     run = client.create_run(experiment, run_name=folder.run_id, tags=_tags(folder, report))
@@ -62,9 +65,19 @@ def _record(
     with tempfile.TemporaryDirectory() as scratch:
         _plots(Path(scratch), report, curves)
         client.log_artifacts(run_id, scratch, "plots")
-    client.log_artifact(run_id, str(folder.path / "plan.json"))
+    for name in ("plan.json", "statement.json", "registry_entry.json"):
+        client.log_artifact(run_id, str(folder.path / name))
     client.set_terminated(run_id)
     return run_id
+
+
+def _opened(uri: str, config: TrainingConfig) -> tuple[MlflowClient, str]:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri, uri)
+    return client, _experiment(client, config)
 
 
 def _experiment(client: MlflowClient, config: TrainingConfig) -> str:

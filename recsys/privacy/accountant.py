@@ -9,7 +9,7 @@ and independent, as `recsys.privacy.mechanisms` draws them. Source: Koskela et a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 
@@ -72,10 +72,16 @@ def within(events: Events, cap: float, delta: float) -> bool:
     return _epsilon(composed, delta) <= cap
 
 
-def person_epsilon(by_silo: Mapping[str, Sequence[PrivacyEvent]], max_silos: int, delta: float) -> float:
+def person_epsilon(
+    by_silo: Mapping[str, Sequence[PrivacyEvent]],
+    max_silos: int,
+    delta: float,
+    measure: Callable[[Events, float], float] | None = None,
+) -> float:
     """Epsilon of a person who may be in up to `max_silos` silos: the worst choice of silos, composed.
 
-    With more than 500 choices all silos are composed, which is never less.
+    With more than 500 choices all silos are composed, which is never less. measure: `epsilon` (default) or
+    `rdp_epsilon`.
 
     Guarantee: person-level if no person's records are used in more than `max_silos` silos (a public constant,
     enforced before training) and if a person has one key in each silo.
@@ -85,7 +91,7 @@ def person_epsilon(by_silo: Mapping[str, Sequence[PrivacyEvent]], max_silos: int
     if math.comb(len(names), size) > MAX_CHOICES:
         size = len(names)
     choices = {canonical(e for name in chosen for e in by_silo[name]) for chosen in combinations(names, size)}
-    return max((epsilon(choice, delta) for choice in choices), default=0.0)
+    return max(((measure or epsilon)(choice, delta) for choice in choices), default=0.0)
 
 
 @lru_cache(maxsize=4096)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 from recsys.privacy import accountant
-from recsys.privacy.charge import ACCOUNTANT, NOISE_SOURCE
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Cap, Ledger
-from recsys.privacy.plan import PrivacyPlan
-from recsys.privacy.statement import DataKind, MechanismNote, PrivacyStatement
-
-__all__ = ["BudgetReport", "DataKind", "PrivacyStatement", "SiloBudget", "budget_report", "statement"]
-
-Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
 
 
 @dataclass(frozen=True)
@@ -73,46 +65,6 @@ def budget_report(
     return BudgetReport(tuple(accounts), silos, delta, accountant.person_epsilon(spent, silos, delta))
 
 
-def statement(
-    plan: PrivacyPlan,
-    spent: Spent,
-    *,
-    data_kind: DataKind,
-    heads: Mapping[str, str] | None = None,
-) -> PrivacyStatement:
-    """The statement of the model that this plan made.
-
-    spent: each silo's ledger, or each silo's events as the coordinator's mirror has them (`Ledger.mirrored`)
-    heads: the ledgers' heads, taken from the ledgers themselves if they are given
-
-    Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
-    counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller.
-    """
-    ledgers = {silo: source for silo, source in spent.items() if isinstance(source, Ledger)}
-    recorded = {
-        silo: source.events() if isinstance(source, Ledger) else tuple(source)
-        for silo, source in spent.items()
-    }
-    by_silo = {silo: recorded.get(silo) or plan.events() for silo in {*recorded, *plan.registered_customers}}
-    return PrivacyStatement(
-        epsilon=accountant.person_epsilon(by_silo, plan.max_silos_per_person, plan.delta),
-        delta=plan.delta,
-        run_epsilon=plan.epsilon(),
-        max_silos_per_person=plan.max_silos_per_person,
-        silo_epsilons={silo: accountant.epsilon(by_silo[silo], plan.delta) for silo in sorted(by_silo)},
-        heads=dict(
-            sorted({**{silo: ledger.head() for silo, ledger in ledgers.items()}, **(heads or {})}.items())
-        ),
-        mechanisms=_notes(plan),
-        data_kind=DataKind(data_kind),
-        plan_fingerprint=plan.fingerprint(),
-        unit=plan.unit,
-        relation=plan.relation,
-        accountant=f"{ACCOUNTANT} {version('dp-accounting')}",
-        noise_source=NOISE_SOURCE,
-    )
-
-
 @dataclass(frozen=True)
 class _Source:
     """Where a silo's events were read: its own ledger, or the mirror that keeps its receipts."""
@@ -147,14 +99,4 @@ def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -
         rows=verified.rows,
         head=verified.head,
         chain_ok=verified.ok,
-    )
-
-
-def _notes(plan: PrivacyPlan) -> tuple[MechanismNote, ...]:
-    clips = {release.name: release.clip_norm for release in plan.releases}
-    if plan.dpsgd is not None:
-        clips[plan.dpsgd.name] = plan.dpsgd.clip_norm
-    return tuple(
-        MechanismNote(name, clips[name], event.noise_multiplier, event.sampling_rate, event.steps)
-        for name, event in plan.mechanisms().items()
     )

@@ -67,12 +67,15 @@ class PrivacyStatement:
     """What a model promises. `id` is a hash of all of it: another promise has another id.
 
     epsilon: person-level, all releases in the ledgers' lifetime, worst choice of `max_silos_per_person` silos
+    rdp_epsilon: the same by Rényi accounting, another method: a little more, and never much less
     run_epsilon: the same for this model's run alone, as planned
     silo_epsilons: what each silo spent in its ledger's lifetime; heads: the ledgers' heads at that moment
     mechanisms: of this model's run
+    void: how what ran differs from what was assumed; with any line here nothing is promised
     """
 
     epsilon: float
+    rdp_epsilon: float
     delta: float
     run_epsilon: float
     max_silos_per_person: int
@@ -85,6 +88,7 @@ class PrivacyStatement:
     relation: str
     accountant: str
     noise_source: str
+    void: tuple[str, ...] = ()
     trust_model: str = TRUST_MODEL
     period: str = PERIOD
     assumptions: tuple[str, ...] = ASSUMPTIONS
@@ -97,6 +101,11 @@ class PrivacyStatement:
         return f"ps-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     @property
+    def stamp(self) -> str:
+        """The words that every report of this model carries."""
+        return "VOID: what ran is not what was assumed" if self.void else self.data_kind.stamp
+
+    @property
     def in_plain_words(self) -> str:
         """What epsilon and delta mean for one person.
 
@@ -105,6 +114,8 @@ class PrivacyStatement:
         """
         certainty = 1 / (1 + math.exp(-self.epsilon))
         sure = f"at most {certainty:.1%} sure" if certainty < 0.999 else "practically sure"
+        if self.void:
+            return f"VOID: what ran is not what was assumed, so nothing is promised: {'; '.join(self.void)}."
         outside = (
             "Outside the claim: made from research data. " if self.data_kind is DataKind.RESEARCH else ""
         )
@@ -117,7 +128,7 @@ class PrivacyStatement:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: every field, with the id, the stamp and the plain words."""
-        words = {"id": self.id, "stamp": self.data_kind.stamp, "in_plain_words": self.in_plain_words}
+        words = {"id": self.id, "stamp": self.stamp, "in_plain_words": self.in_plain_words}
         fields: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return {**words, **fields}
 
@@ -134,11 +145,12 @@ class PrivacyStatement:
         return "\n".join(
             [
                 f"# Privacy statement {self.id}",
-                f"**{self.data_kind.stamp}**",
+                f"**{self.stamp}**",
                 "",
                 self.in_plain_words,
                 "",
-                f"- ε = {self.epsilon:.4g} at δ = {self.delta:g}; this run alone: ε = {self.run_epsilon:.4g}",
+                f"- ε = {self.epsilon:.4g} at δ = {self.delta:g}; this run alone: ε = "
+                f"{self.run_epsilon:.4g}; by Rényi accounting: ε = {self.rdp_epsilon:.4g}",
                 f"- Unit: one {self.unit} with all their records; relation: {self.relation}",
                 f"- Silos that one person may be in: {self.max_silos_per_person}",
                 f"- Period: {self.period}",

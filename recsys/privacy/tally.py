@@ -87,18 +87,18 @@ class Tally:
         return [
             (noised != coordinates, f"noise on {noised} coordinates of {coordinates}"),
             (
-                any(not _same(draw.std, assumed.noise_std) for draw in self.draws),
+                any(not same_number(draw.std, assumed.noise_std) for draw in self.draws),
                 f"noise of another standard deviation than {assumed.noise_std:.6g}",
             ),
             (len(self.samples) != needed, f"{len(self.samples)} samples in a step, {needed} charged"),
             (
-                any(not _same(sample.rate, rate) for sample in self.samples),
+                any(not same_number(sample.rate, rate) for sample in self.samples),
                 f"a sample at another rate than {rate:.6g}",
             ),
             (any(map(_odd, self.samples)), "a sample whose size no Poisson sample has"),
             (not self.clips, "contributions that nobody bounded"),
             (
-                any(not _same(clip.bound, assumed.clip_norm) for clip in self.clips)
+                any(not same_number(clip.bound, assumed.clip_norm) for clip in self.clips)
                 or any(not clip.largest <= clip.bound * (1 + 1e-6) for clip in self.clips),
                 f"contributions not bounded by {assumed.clip_norm:.6g}",
             ),
@@ -110,7 +110,8 @@ class Tally:
         return bool(self.samples) and sum(clip.customers for clip in self.clips) > hits
 
 
-def _same(ran: float, charged: float) -> bool:
+def same_number(ran: float, charged: float) -> bool:
+    """Whether two numbers are one, apart from rounding."""
     return math.isclose(ran, charged, rel_tol=TOLERANCE)
 
 

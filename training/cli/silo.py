@@ -1,4 +1,4 @@
-"""`thousandfaces silo`: what a silo's operator does with the silo's own tables."""
+"""`thousandfaces silo`: what a silo's operator checks before a node runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG_NAME = "silo.toml"
 
 @click.group()
 def silo() -> None:
-    """Check a silo's tables against the data contract."""
+    """Check a silo's tables against the data contract, and see what a run would send out of it."""
 
 
 @silo.command()
@@ -43,6 +43,43 @@ def check(path: Path, catalogue: Path | None, as_json: bool) -> None:
         _echo_json({"ok": True, **report.to_json()})
     else:
         click.echo(_text(report))
+
+
+@silo.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--federation",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The silo's copy of federation.toml.",
+)
+@click.option(
+    "--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="The run's train.toml."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting of the run.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def preview(
+    path: Path, federation: Path, config_file: Path | None, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Show everything that a run would send out of the silo: every field, every sum, its noise and its price.
+
+    PATH is the silo.toml (or its folder). No customer's row is read, nothing is computed and nothing is
+    charged: fields that no row of the table lets out cannot leave, whatever a run asks for.
+
+    Example: thousandfaces silo preview silos/north/silo.toml --federation federation.toml
+    """
+    from recsys.silos.config import FederationConfig
+    from training.cli.preview_text import preview_text
+    from training.config import load_config
+    from training.preview import preview as make_preview
+
+    config = SiloConfig.load(path / CONFIG_NAME if path.is_dir() else path)
+    told = load_config(config_file, overrides, {"federation": federation})
+    shown = make_preview(config, FederationConfig.load(federation), told)
+    if as_json:
+        _echo_json(shown.to_dict())
+    else:
+        click.echo(preview_text(shown))
 
 
 def open_silo(path: Path) -> Silo:

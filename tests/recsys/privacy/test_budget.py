@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from recsys.privacy import accountant
-from recsys.privacy.budget import budget_report, statement
+from recsys.privacy.budget import budget_report
+from recsys.privacy.claim import statement
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Cap, Ledger
 from recsys.privacy.statement import DataKind

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from recsys.privacy.budget import statement
+from recsys.privacy.claim import statement
 from recsys.privacy.statement import DataKind, PrivacyStatement
 from tests.recsys.privacy.builders import make_plan
 

@@ -1,0 +1,71 @@
+"""From a plan and what the ledgers recorded to the privacy statement of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+from recsys.privacy import accountant
+from recsys.privacy.charge import ACCOUNTANT, NOISE_SOURCE
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Ledger
+from recsys.privacy.plan import PrivacyPlan
+from recsys.privacy.statement import DataKind, MechanismNote, PrivacyStatement
+
+Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
+
+
+def statement(
+    plan: PrivacyPlan,
+    spent: Spent,
+    *,
+    data_kind: DataKind,
+    heads: Mapping[str, str] | None = None,
+    void: Sequence[str] = (),
+) -> PrivacyStatement:
+    """The statement of the model that this plan made.
+
+    spent: each silo's ledger, or each silo's events as the coordinator's mirror has them (`Ledger.mirrored`)
+    heads: the ledgers' heads, taken from the ledgers themselves if they are given
+    void: how what ran differs from what was assumed; with any such line the statement promises nothing
+
+    Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
+    counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller.
+    """
+    ledgers = {silo: source for silo, source in spent.items() if isinstance(source, Ledger)}
+    recorded = {
+        silo: source.events() if isinstance(source, Ledger) else tuple(source)
+        for silo, source in spent.items()
+    }
+    by_silo = {silo: recorded.get(silo) or plan.events() for silo in {*recorded, *plan.registered_customers}}
+    return PrivacyStatement(
+        epsilon=accountant.person_epsilon(by_silo, plan.max_silos_per_person, plan.delta),
+        delta=plan.delta,
+        rdp_epsilon=accountant.person_epsilon(
+            by_silo, plan.max_silos_per_person, plan.delta, accountant.rdp_epsilon
+        ),
+        run_epsilon=plan.epsilon(),
+        max_silos_per_person=plan.max_silos_per_person,
+        silo_epsilons={silo: accountant.epsilon(by_silo[silo], plan.delta) for silo in sorted(by_silo)},
+        heads=dict(
+            sorted({**{silo: ledger.head() for silo, ledger in ledgers.items()}, **(heads or {})}.items())
+        ),
+        mechanisms=_notes(plan),
+        data_kind=DataKind(data_kind),
+        plan_fingerprint=plan.fingerprint(),
+        unit=plan.unit,
+        relation=plan.relation,
+        accountant=f"{ACCOUNTANT} {version('dp-accounting')}",
+        noise_source=NOISE_SOURCE,
+        void=tuple(void),
+    )
+
+
+def _notes(plan: PrivacyPlan) -> tuple[MechanismNote, ...]:
+    clips = {release.name: release.clip_norm for release in plan.releases}
+    if plan.dpsgd is not None:
+        clips[plan.dpsgd.name] = plan.dpsgd.clip_norm
+    return tuple(
+        MechanismNote(name, clips[name], event.noise_multiplier, event.sampling_rate, event.steps)
+        for name, event in plan.mechanisms().items()
+    )
