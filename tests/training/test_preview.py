@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from recsys.errors import PlanError
-from recsys.privacy import accountant
+from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
 from training.cli.silo import silo
 from training.client_app import app
@@ -29,9 +29,8 @@ def test_every_declared_field_is_shown_with_its_reason(world: Path, told) -> Non
     federation = FederationConfig.load(world / "federation.toml")
     config = federation.silo_configs()[0]
     shown = preview(config, federation, told)
-    assert {field.name: field.leaves for field in shown.fields} == {
-        n: d.leaves.value for n, d in EGRESS.items()
-    }
+    declared = {name: field.leaves.value for name, field in EGRESS.items()}
+    assert {field.name: field.leaves for field in shown.fields} == declared
     assert all(field.why for field in shown.fields)
     values = {field.name: field.value for field in shown.fields if field.value is not None}
     assert values["registered_customers"] == str(config.registered_customers)
@@ -61,9 +60,7 @@ def test_the_sums_of_a_run_are_those_of_the_preview(world: Path, told) -> None:
     grid.close()
     assert sent == {(one.mechanism, one.coordinates): one.messages for one in shown.sums}
     assert shown.plan_fingerprint == result.plan.fingerprint()
-    assert shown.silo_epsilon == pytest.approx(
-        accountant.epsilon(silos[0].open_ledger().events(), shown.delta)
-    )
+    assert shown.silo_epsilon == pytest.approx(Ledger(silos[0].ledger).epsilon(shown.delta))
 
 
 def test_a_preview_reads_no_row_and_charges_nothing(world: Path) -> None:
