@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test evidence check format clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ demo: setup ## See the whole product work on a simulated retail world, then keep
 test: setup check ## Lint, types, import contracts and every test
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term --cov-fail-under=85
+
+evidence: setup ## The privacy evidence at full counts (an hour); writes experiments/results/privacy_evidence.md
+	@mkdir -p .thousandfaces && rm -f .thousandfaces/evidence.jsonl
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m evidence --full-counts --evidence .thousandfaces/evidence.jsonl
+	$(BIN)/python -m experiments.evidence .thousandfaces/evidence.jsonl
 
 check: setup ## Formatting, lint, types and import contracts only
 	$(BIN)/ruff format --check .
