@@ -137,5 +137,8 @@ def same_person(one: str, other: str) -> bool:
 
 
 def to_json(value: dict[str, Any]) -> str:
-    """Canonical JSON: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Canonical JSON: sorted keys, no spaces. LedgerError for NaN, infinities and what is no JSON."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise LedgerError(f"the ledger keeps plain JSON: {error}; give numbers, words and lists") from error

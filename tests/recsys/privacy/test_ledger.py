@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import BudgetExceededError, LedgerError, PlanError
-from recsys.privacy import accountant
+from recsys.privacy import accountant, ledger_provenance
 from recsys.privacy.chain import GENESIS
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Cap, Ledger, Receipt, planned_charge
@@ -294,4 +294,65 @@ def test_details_are_json(ledger: Ledger) -> None:
     ledger.reserve(make_charge(purpose='quotes " and \u00fcml\u00e4uts'))
     assert ledger.rows()[1].details["purpose"] == 'quotes " and \u00fcml\u00e4uts'
     assert ledger.rows()[1].details["unit"] == "customer"
+    assert ledger.verify().ok
+
+
+def test_a_row_says_what_made_the_release(ledger: Ledger) -> None:
+    told = {"trials": 3, "window": "2026-W01/2026-W06", "retention": "P1Y", "config_hash": "c" * 64}
+    number = ledger.reserve(make_charge(**told, parents=("a" * 64,), consent="training"))
+    details = ledger.rows()[number - 1].details
+    assert {name: details[name] for name in told} == told
+    assert details["parents"] == ["a" * 64]
+    assert [len(details[name]) for name in ("code_hash", "dependency_hash")] == [64, 64]
+    ledger.reserve(make_charge())
+    plain = ledger.rows()[-1].details
+    assert (plain["trials"], plain["window"], plain["config_hash"], plain["parents"]) == (1, None, None, [])
+    with pytest.raises(PlanError, match="trials"):
+        make_charge(trials=0)
+
+
+def test_the_code_hash_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "recsys" / "privacy"
+    package.mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
+    monkeypatch.setattr(ledger_provenance, "__file__", str(package / "ledger_provenance.py"))
+    hash_now = ledger_provenance.code_hash.__wrapped__
+    first = hash_now()
+    assert hash_now() == first
+    (package / "a.py").write_text("x = 2\n")
+    edited = hash_now()
+    (package / "a.py").rename(package / "b.py")
+    assert len({first, edited, hash_now()}) == 3
+
+
+def test_a_commit_keeps_what_ran_and_a_void_its_reason(ledger: Ledger, tmp_path: Path) -> None:
+    ran = {"noise_draws": 64, "clip_norm": 1.0}
+    committed, given_up = ledger.reserve(make_charge()), ledger.reserve(make_charge())
+    receipt = ledger.commit(committed, 1, ran)
+    assert ledger.rows()[-1].details == {"ran": ran}
+    void = ledger.void(given_up, "another noise than charged")
+    assert (receipt.reason, void.reason) == (None, "another noise than charged")
+    assert Receipt.from_json(void.to_json()) == void
+    assert [row.id for row in ledger.voided()] == [given_up]
+    assert ledger.open_reservations() == ()
+    mirror = Ledger(tmp_path / "mirror.sqlite")
+    for kept in ledger.receipts():
+        mirror.mirror(kept)
+    assert mirror.rows()[-1].details["reason"] == "another noise than charged"
+    still_open = ledger.reserve(make_charge())
+    for value in (float("nan"), float("inf"), object()):
+        with pytest.raises(LedgerError, match="plain JSON"):
+            ledger.commit(still_open, 1, {"scale": value})
+
+
+def test_audits_and_models_are_rows_too(ledger: Ledger) -> None:
+    audit = ledger.record_audit("north", {"epsilon_lower_bound": 1.2, "attack": "one run"})
+    model = ledger.record_model("north", {"model_hash": "b" * 64, "version": "3", "parents": []})
+    rows = ledger.rows()
+    assert [(rows[n - 1].kind, rows[n - 1].silo) for n in (audit, model)] == [
+        ("audit", "north"),
+        ("model", "north"),
+    ]
+    assert rows[audit - 1].details["epsilon_lower_bound"] == 1.2
+    assert (ledger.events(), ledger.owner(), ledger.receipts()) == ((), None, ())
     assert ledger.verify().ok
