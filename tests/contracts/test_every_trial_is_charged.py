@@ -57,11 +57,14 @@ def test_ten_trials_are_ten_charges(node: Node) -> None:
 
 
 def test_a_sweep_ends_where_the_budget_does(node: Node) -> None:
-    plan, done = plan_of(node, 2.0), 0
-    with pytest.raises(BudgetExceededError, match="left"):
+    plan, done = plan_of(node, 2.0), []
+
+    def sweep() -> None:
         for number in range(100):
-            node.release(trial(node, plan, number))
-            done += 1
-    assert node.ledger().events() == plan.events() * done
-    assert 0 < done < 20
+            done.append(node.release(trial(node, plan, number)))
+
+    with pytest.raises(BudgetExceededError, match="left"):
+        sweep()
+    assert node.ledger().events() == plan.events() * len(done)
+    assert 0 < len(done) < 20
     assert node.ledger().epsilon(node.config.delta) <= node.config.epsilon_cap
