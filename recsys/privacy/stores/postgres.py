@@ -223,5 +223,13 @@ def _address(parts: SplitResult, query: dict[str, str], where: str) -> dict[str,
         "host": parts.hostname,
         "port": port,
         "unix_sock": f"{socket}/.s.PGSQL.{port}" if socket else None,
-        "ssl_context": ssl.create_default_context() if mode == "verify-full" else None,
+        "ssl_context": _encryption(mode, on_this_machine=socket is not None),
     }
+
+
+def _encryption(mode: str, *, on_this_machine: bool) -> ssl.SSLContext | bool | None:
+    """What the driver takes: a context (required and verified), None (if the server offers it), False."""
+    if mode == "verify-full":
+        return ssl.create_default_context()
+    # Nothing to encrypt on a socket of this machine; the driver would load all certificates each time.
+    return False if on_this_machine else None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -37,6 +40,8 @@ WHEN NEW.kind IN ('commit', 'void')
         WHERE id = NEW.reservation AND kind = 'reserve' AND steps >= coalesce(NEW.steps, 0))
 BEGIN SELECT RAISE(ABORT, 'no such reservation, or more steps than reserved'); END""",
 )
+TURN_SECONDS = BUSY_SECONDS / 2
+POLL_SECONDS = 0.005
 # Primary result codes: what is wrong, and what to do.
 PROBLEMS = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space and run again"),
@@ -101,7 +106,7 @@ class SqliteStore:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """BEGIN IMMEDIATE, the block, COMMIT."""
-        with self._explained(NOTHING_RESERVED), closing(self._connect()) as connection:
+        with self._explained(NOTHING_RESERVED), self._turn(), closing(self._connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield _SqliteSession(connection)
@@ -145,6 +150,27 @@ class SqliteStore:
         connection.execute("PRAGMA recursive_triggers = ON")
         return connection
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait so that every waiting writer has the same chance: SQLite's own waiting starves some for minutes.
+
+        For fairness alone. SQLite's lock keeps writers apart, so where this cannot be had they go on without.
+        """
+        try:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+        except OSError:
+            yield
+            return
+        try:
+            deadline = time.monotonic() + TURN_SECONDS
+            while not _locked(folder) and time.monotonic() < deadline:
+                time.sleep(random.uniform(0.0, 2 * POLL_SECONDS))  # noqa: S311  nothing secret
+            yield
+        finally:
+            # Not by closing alone: a process forked meanwhile would keep it.
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            os.close(folder)
+
     def _commit(self, connection: sqlite3.Connection) -> None:
         try:
             connection.commit()
@@ -165,6 +191,16 @@ class SqliteStore:
     def _error(self, error: sqlite3.Error, outcome: str) -> LedgerError:
         problem, remedy = PROBLEMS.get(_code(error), DAMAGED)
         return LedgerError(f"{self.where}: {problem}: {error}; {outcome}; {remedy}")
+
+
+def _locked(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from recsys.privacy import accountant
 from recsys.privacy.events import PrivacyEvent
+from tests.contracts.ledger.places import kind_of
 from tests.recsys.privacy.builders import DELTA
 
 
@@ -15,6 +16,12 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "PostgreSQL":
         return str(request.getfixturevalue("postgres_url"))
     return str(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture
+def another_place(where: str, tmp_path: Path) -> str:
+    """A second place of the same kind."""
+    return f"{where}_b" if kind_of(where) == "PostgreSQL" else str(tmp_path / "another.sqlite")
 
 
 @pytest.fixture(scope="session")

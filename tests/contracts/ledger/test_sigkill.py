@@ -53,7 +53,7 @@ def charges(ledger: Ledger) -> int:
 def test_killed_at_a_code_point_recorded_is_at_least_actual(
     ledger: Ledger, where: str, counted, evidence
 ) -> None:
-    times = counted(2, 100)
+    times = counted(1, 100)
     told: list[list[str]] = []
     keep = keeper(told)
     for point in POINTS:
