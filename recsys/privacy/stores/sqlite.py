@@ -152,7 +152,7 @@ class SqliteStore:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Wait so that every waiting writer has the same chance: SQLite's own waiting starves some for minutes.
+        """Wait so that every writer has the same chance: SQLite's own waiting starves some for minutes.
 
         For fairness alone. SQLite's lock keeps writers apart, so where this cannot be had they go on without.
         """
@@ -168,7 +168,8 @@ class SqliteStore:
             yield
         finally:
             # Not by closing alone: a process forked meanwhile would keep it.
-            fcntl.flock(folder, fcntl.LOCK_UN)
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_UN)
             os.close(folder)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
