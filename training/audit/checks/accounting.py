@@ -10,13 +10,15 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from recsys.privacy.budget import budget_report, statement
+from recsys.privacy.budget import budget_report
+from recsys.privacy.claim import statement
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.plan import RELEASES, TOWERS, DpSgdPlan
+from recsys.privacy.plan import DpSgdPlan
 from recsys.privacy.statement import DataKind
 from training.aggregation import mean_gradient
-from training.audit.checks.bench import Bench, Subject, bench
+from training.audit.checks.bench import SUMS, Bench, Subject, bench
 from training.audit.finding import Finding
+from training.config import TOWERS
 
 STEPS = 7
 FEW = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
@@ -27,7 +29,7 @@ def charged_steps() -> list[Finding]:
     """Releases that left a silo, against the steps that its ledger and its receipts were charged for."""
     world = bench()
     subject, plan = Subject(world), world.plan(FEW)
-    left = {name: len(subject.repeated(name, plan, 2)) for name in RELEASES}
+    left = {name: len(subject.repeated(name, plan, 2)) for name in SUMS}
     left[TOWERS] = sum(1 for _ in subject.steps(plan, STEPS))
     ledger = subject.node.ledger()
     rows = {"ledger": [(row.details["mechanism"], row.event) for row in subject.charges()]}
@@ -45,7 +47,7 @@ def person_epsilon() -> list[Finding]:
     plan = world.plan(FEW)
     subjects = [Subject(world, silo=silo) for silo in range(len(world.federation.silos))]
     for subject in subjects:
-        for name in RELEASES:
+        for name in SUMS:
             subject.release(name, plan)
     ledgers = {subject.node.config.name: subject.node.ledger() for subject in subjects}
     spent = sorted(

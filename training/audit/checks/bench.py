@@ -18,20 +18,20 @@ from recsys.data.contracts import Table
 from recsys.data.vocab import Catalogue
 from recsys.features.items import ItemFeatures, item_features
 from recsys.privacy.ledger import Row
-from recsys.privacy.plan import RELEASES, DpSgdPlan, PrivacyPlan, ReleasePlan
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters
 from training.audit.checks.edits import Edit, EditedSilo, busiest
-from training.config import TOWERS, SiloSettings, load_config
+from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings, load_config
 from training.local import tower_config
 from training.messages import Request
 from training.node import Block, Node
 
 WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
 SETTINGS = ("copurchase.top_items=60", "towers.embedding_dim=4")
-STAGES = (*RELEASES, TOWERS)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
@@ -78,28 +78,30 @@ class Bench:
     @cached_property
     def neighbour(self) -> Bench:
         """The same world without one customer: the busiest consenting one of the first silo."""
-        copy = self.scratch() / "neighbour"
-        shutil.copytree(self.root / "silos", copy / "silos")
-        for name in ("catalogue.parquet", "federation.toml"):
-            shutil.copy(self.root / name, copy)
-        first = self.federation.silo_configs()[0]
-        folder = copy / "silos" / first.name
+        copy, first = self.copy(), self.federation.silo_configs()[0]
+        folder = copy.root / "silos" / first.name
         gone = busiest(first.base_silo())
         for table in (Table.CUSTOMERS, Table.INTERACTIONS):
             rows = pq.read_table(folder / f"{table}.parquet")
             pq.write_table(rows.filter(pc.not_equal(rows["customer_id"], gone)), folder / f"{table}.parquet")
-        return Bench(copy)
+        return copy
+
+    def copy(self) -> Bench:
+        """The same world in a new folder, with ledgers of its own."""
+        return Bench(Path(shutil.copytree(self.root, self.scratch() / "world")))
 
     def scratch(self) -> Path:
         """A new folder that goes with the bench."""
         return Path(tempfile.mkdtemp(dir=_folder().name))
 
-    def plan(self, towers: DpSgdPlan, *, noise_multiplier: float = 20.0) -> PrivacyPlan:
+    def plan(
+        self, towers: DpSgdPlan, *, noise_multiplier: float = 20.0, target: float = 100.0
+    ) -> PrivacyPlan:
         """A plan with every mechanism."""
         registered = {silo.name: silo.registered_customers for silo in self.federation.silo_configs()}
-        releases = tuple(ReleasePlan(name, 1.0, noise_multiplier) for name in RELEASES)
+        releases = tuple(ReleasePlan(name, 1.0, noise_multiplier) for name in SUMS)
         silos = self.federation.max_silos_per_person
-        return PrivacyPlan(100.0, 1e-6, silos, registered, releases, towers)
+        return PrivacyPlan(target, 1e-6, silos, registered, releases, towers)
 
     def request(self, stage: str, plan: PrivacyPlan, *, number: int, end: int, attempt: int) -> Request:
         """What the coordinator asks of a silo in one round of a stage."""

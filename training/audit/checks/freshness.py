@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +21,7 @@ ROUNDS = 4
 def freshness() -> list[Finding]:
     """Releases without any signal, two by two: their correlation is that of independent noise."""
     world = bench()
-    plan = world.plan(NOBODY.__class__(NOBODY.clip_norm, NOBODY.noise_multiplier, NOBODY.sampling_rate, ROUNDS))
+    plan = world.plan(replace(NOBODY, steps=ROUNDS))
     first, other, restarted = Subject(world), Subject(world, silo=1), Subject(world)
     rounds = list(first.steps(plan, ROUNDS))
     same_moment: Mapping[str, Sequence[Values]] = {
@@ -29,7 +30,9 @@ def freshness() -> list[Finding]:
         "attempts at a round": [rounds[0], next(first.steps(plan, ROUNDS, attempt=2))],
         "restarts of a node": [rounds[0], next(restarted.steps(plan, ROUNDS))],
     }
-    return [_independent(what, [v.astype(np.float64) for v in values]) for what, values in same_moment.items()]
+    return [
+        _independent(what, [v.astype(np.float64) for v in values]) for what, values in same_moment.items()
+    ]
 
 
 def _independent(what: str, releases: Sequence[NDArray[np.float64]]) -> Finding:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.privacy.plan import RELEASES, TOWERS, PrivacyPlan
-from training.audit.checks.bench import STAGES, Subject, bench
+from recsys.privacy.plan import PrivacyPlan
+from training.audit.checks.bench import SUMS, Subject, bench
 from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, without
 from training.audit.checks.frozen import frozen
 from training.audit.checks.noise import EVERYONE
 from training.audit.finding import Finding
+from training.config import TOWERS
 
 SLACK = 1e-3  # of the bound: far more than sums in float32 lose
 WHALE = 40  # purchases of every item of the shop: some ten thousand events
@@ -22,7 +23,7 @@ COUPLED = 1e-4  # of the bound: what rounding may make one customer's part depen
 
 def sensitivity_of_sums() -> list[Finding]:
     """Each noised sum with and without one customer: an ordinary one and a whale."""
-    return _sensitivity(*RELEASES)
+    return _sensitivity(*SUMS)
 
 
 def sensitivity_of_steps() -> list[Finding]:
@@ -43,7 +44,7 @@ def coupling() -> list[Finding]:
     edits: tuple[Edit | None, ...] = (None, without(first), without(second), without(first, second))
     subjects, findings = [Subject(world, edit=edit) for edit in edits], []
     with frozen():
-        for name in STAGES:
+        for name in (*SUMS, TOWERS):
             whole, no_first, no_second, neither = (_released(subject, name, plan) for subject in subjects)
             change = float(np.linalg.norm(whole - no_first - no_second + neither))
             bound = COUPLED * _bound(plan, name)

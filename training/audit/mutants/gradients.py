@@ -1,0 +1,86 @@
+"""Builds in which one customer's part of a sum is not bounded, or depends on other customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from recsys.models import popularity
+from training.audit.mutants.registry import Replacement, mutants_of
+from training.engine import _ClippedTower, _NoisingOptimizer
+from training.objective import Objective
+
+
+def no_clip() -> Iterator[Replacement]:
+    """Gradients of single customers are added up as they are."""
+
+    def get_clipping_coef(self: Any) -> torch.Tensor:
+        return torch.ones_like(self.get_norm_sample())
+
+    yield _ClippedTower, "get_clipping_coef", get_clipping_coef
+
+
+def clip_after_mean() -> Iterator[Replacement]:
+    """The batch's mean gradient is clipped, as `clip_grad_norm_` does, instead of each customer's."""
+    real = _NoisingOptimizer.add_noise
+    yield from no_clip()
+
+    def add_noise(self: Any, *args: Any, **kwargs: Any) -> None:
+        for parameter in self.params:
+            customers = max(1, _customers_of(parameter))
+            norm = float(parameter.summed_grad.norm()) / customers
+            parameter.summed_grad *= min(1.0, self.max_grad_norm / max(norm, 1e-30))
+        real(self, *args, **kwargs)
+
+    yield _NoisingOptimizer, "add_noise", add_noise
+
+
+def mean_over_real_batch() -> Iterator[Replacement]:
+    """The noised sum is divided by the number of customers in the batch: the usual mean of a loss."""
+    real = _NoisingOptimizer.add_noise
+
+    def add_noise(self: Any, *args: Any, **kwargs: Any) -> None:
+        real(self, *args, **kwargs)
+        for parameter in self.params:
+            parameter.grad /= max(1, _customers_of(parameter))
+
+    yield _NoisingOptimizer, "add_noise", add_noise
+
+
+def _customers_of(parameter: Any) -> int:
+    """How many customers the last physical batch had: the norms that clipping left on the parameter."""
+    norms = getattr(parameter, "_norm_sample", None)
+    return 0 if norms is None else len(norms)
+
+
+def batch_norm() -> Iterator[Replacement]:
+    """Scores are normalised over the batch before the loss."""
+    real = Objective.losses
+
+    def losses(self: Objective, score: Any, batch: Any) -> torch.Tensor:
+        def normalised(*inputs: Any) -> torch.Tensor:
+            scores = score(*inputs)
+            if not len(scores):
+                return torch.as_tensor(scores)
+            spread = (scores.var(0, unbiased=False) + 1.0).sqrt()
+            return torch.as_tensor((scores - scores.mean(0)) / spread)
+
+        return real(self, normalised, batch)
+
+    yield Objective, "losses", losses
+
+
+def popularity_by_purchases() -> Iterator[Replacement]:
+    """Popularity counts every customer's items at full weight: the natural count, of unbounded norm."""
+
+    def contribution(h: Any, n_items: int, max_items: int) -> Any:
+        sets = popularity.recent_items(h, max_items)
+        return np.bincount(sets.items, minlength=n_items).astype(np.float64)
+
+    yield popularity, "contribution", contribution
+
+
+MUTANTS = mutants_of(no_clip, clip_after_mean, mean_over_real_batch, batch_norm, popularity_by_purchases)
