@@ -14,15 +14,15 @@ from recsys.privacy import accountant, checks
 from recsys.privacy.charge import Charge
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger_rows import Cap, read_event
+from recsys.privacy.ledger_schema import PURPOSE_PATTERN
 from recsys.privacy.stores.base import Session
 
-PURPOSE_PATTERN = r"[a-z][a-z0-9_-]*"
 CONFIGURATION = "silo configuration"
 
 
 def checked_cap(epsilon: float, delta: float, purpose: str | None) -> Cap:
     """The cap if its numbers are some; PlanError or, for the purpose's name, LedgerError otherwise."""
-    if purpose is not None and not re.fullmatch(PURPOSE_PATTERN, purpose):
+    if purpose is not None and not re.match(PURPOSE_PATTERN, purpose):
         raise LedgerError(f"purpose {purpose!r} is no short code; use one such as training or evaluation")
     return Cap(checks.positive("epsilon cap", epsilon), checks.delta_value(delta))
 

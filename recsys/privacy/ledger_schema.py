@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 GENESIS = "0" * 64
 SCHEMA_VERSION = 2
+PURPOSE_PATTERN = r"^[a-z][a-z0-9_-]*\Z"
+"""A purpose is a short code: training, evaluation, audit."""
 VALUES = (
     "id", "kind", "time", "silo", "reservation", "noise_multiplier", "sampling_rate", "steps", "delta",
     "clip_norm", "divisor", "cap", "source", "details", "previous",

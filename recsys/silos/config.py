@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
+from recsys.privacy.ledger_schema import PURPOSE_PATTERN
 from recsys.silos.base import Silo
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.files import FileSilo, read_catalogue
 from recsys.silos.online import with_online
-from recsys.silos.toml import FilePath, load_model
+from recsys.silos.toml import FilePath, LedgerPlace, load_model
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
+
+
+def _short_code(value: str) -> str:
+    if not re.match(PURPOSE_PATTERN, value):
+        raise ValueError("a purpose is a short code such as training, evaluation or audit")
+    return value
+
+
+Epsilon = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Purpose = Annotated[str, AfterValidator(_short_code)]
 
 
 class SiloConfig(BaseModel):
@@ -28,19 +40,24 @@ class SiloConfig(BaseModel):
     counted from data, because an exact count would tell whether one customer is there.
     epsilon_cap, delta: the silo's own privacy cap; delta must be below 1 / registered_customers.
     ordering: what interactions are ordered by; found from the columns present when left out.
+    ledger: the privacy ledger, a file or a `postgresql://user@host/database?schema=NAME` URL
+    purpose_caps: a cap of its own for what is spent on a purpose (training, evaluation, audit), at `delta`
+    approval_above: plans whose epsilon is above it need a second person's approval; 0 is every plan
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     name: str = Field(pattern=NAME_PATTERN)
     registered_customers: int = Field(ge=1, strict=True)
-    epsilon_cap: float = Field(gt=0, strict=True, allow_inf_nan=False)
+    epsilon_cap: Epsilon
     delta: float = Field(gt=0, lt=1, strict=True)
     folder: FilePath = Path()
     timezone: str = "UTC"
     ordering: Ordering | None = None
     online: FilePath | None = None
-    ledger: FilePath = Path("ledger.sqlite")
+    ledger: LedgerPlace = Path("ledger.sqlite")
+    purpose_caps: dict[Purpose, Epsilon] = Field(default_factory=dict)
+    approval_above: float | None = Field(default=None, ge=0, strict=True, allow_inf_nan=False)
 
     @field_validator("timezone")
     @classmethod
@@ -64,6 +81,18 @@ class SiloConfig(BaseModel):
     def load(cls, path: Path | str) -> SiloConfig:
         """Read a `silo.toml`; ConfigError names the file, the key and the value."""
         return load_model(Path(path), cls)
+
+    @property
+    def snapshot_key(self) -> Path:
+        """Where the key of the data's HMAC is: beside the ledger's file, or in the silo's folder."""
+        if isinstance(self.ledger, Path):
+            return self.ledger.with_name(f"{self.ledger.name}.key")
+        return self.folder / "ledger.key"
+
+    @property
+    def ledger_witness(self) -> Path | None:
+        """Where a ledger on a server keeps its heads in the silo; None beside the ledger's own file."""
+        return None if isinstance(self.ledger, Path) else self.folder / "ledger.heads"
 
     def base_silo(self, now: datetime | None = None) -> FileSilo:
         """The silo's own tables; `now` (aware) is what counts as the future, the clock when left out."""

@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, PlainValidator, ValidationError, ValidationInfo
 
 from recsys.errors import ConfigError
+from recsys.privacy.stores.base import is_url
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,6 +21,16 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 FilePath = Annotated[Path, AfterValidator(_resolve)]
 """A path in a configuration file; relative ones are relative to the file itself."""
+
+
+def _resolve_place(value: Any, info: ValidationInfo) -> Path | str:
+    if not isinstance(value, Path | str) or not str(value):
+        raise ValueError("give the path of a file, or a postgresql:// URL")
+    return str(value) if is_url(value) else _resolve(Path(value), info)
+
+
+LedgerPlace = Annotated[Path | str, PlainValidator(_resolve_place)]
+"""Where a ledger is: a path as above, or a `postgresql://` URL."""
 
 
 def load_model(path: Path, model: type[M]) -> M:

@@ -8,9 +8,11 @@ import pytest
 
 from recsys.data.contracts import Table
 from recsys.data.history import Ordering
-from recsys.errors import ConfigError
+from recsys.errors import ApprovalRequiredError, ConfigError, LedgerError
+from recsys.privacy.ledger import Cap
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.files import FileSilo
+from recsys.silos.ledger import open_ledger, read_ledger
 from recsys.silos.online import Event, OnlineEventStore
 
 WriteSilo = Callable[..., Path]
@@ -54,6 +56,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("delta = 0.5", r"delta = 0.5 is not below 1 / registered_customers = 0.001; lower delta"),
         ('name = "../north"', r"key 'name', value '../north'"),
         ('timezone = "Mars/Olympus"', r"key 'timezone', value 'Mars/Olympus': unknown time zone"),
+        ("ledger = 5", r"key 'ledger', value 5: give the path of a file, or a postgresql:// URL"),
+        ("purpose_caps = {training = 0}", r"key 'purpose_caps.training', value 0: .*greater than 0"),
+        ('purpose_caps = {"a run" = 1.0}', r"key 'purpose_caps.a run.*': a purpose is a short code"),
+        ("approval_above = -1.0", r"key 'approval_above', value -1.0: .*greater than or equal to 0"),
+        ("approval_above = inf", r"key 'approval_above', value inf"),
         ('ordering = "random"', r"key 'ordering', value 'random'"),
     ],
 )
@@ -95,6 +102,36 @@ def test_the_silos_of_a_config(write_silo: WriteSilo, now: datetime) -> None:
     store.append([Event("n", "c1", "milk", "purchase", 1.0, datetime(2024, 7, 1, tzinfo=UTC))])
     store.close()
     assert config.training_silo(now).read(Table.INTERACTIONS).num_rows == 4
+
+
+def test_a_ledger_is_a_file_or_on_a_server(tmp_path: Path) -> None:
+    file = SiloConfig.load(write(tmp_path / "silo.toml", MINIMAL + 'ledger = "books/ledger.sqlite"'))
+    assert file.ledger == tmp_path / "books" / "ledger.sqlite"
+    assert file.snapshot_key == tmp_path / "books" / "ledger.sqlite.key"
+    assert file.ledger_witness is None
+    url = "postgresql://north@db/books?schema=north"
+    server = SiloConfig.load(write(tmp_path / "silo.toml", MINIMAL + f'ledger = "{url}"'))
+    assert server.ledger == url
+    assert (server.snapshot_key, server.ledger_witness) == (
+        tmp_path / "ledger.key",
+        tmp_path / "ledger.heads",
+    )
+
+
+def test_a_silos_ledger_has_the_rules_of_its_configuration(tmp_path: Path, postgres_url: str) -> None:
+    rules = f'ledger = "{postgres_url}"\napproval_above = 2.0\npurpose_caps = {{training = 3.0, audit = 0.5}}'
+    config = SiloConfig.load(write(tmp_path / "silo.toml", MINIMAL + rules))
+    with pytest.raises(LedgerError, match="no such ledger"):
+        read_ledger(config)
+    ledger = open_ledger(config)
+    assert ledger.caps() == {None: Cap(4.0, 1e-5), "training": Cap(3.0, 1e-5), "audit": Cap(0.5, 1e-5)}
+    assert ledger.approval_above() == 2.0
+    assert (tmp_path / "ledger.heads").read_text().splitlines()[-1] == f"4 {ledger.head()}"
+    rows = len(open_ledger(config).rows())
+    assert rows == len(read_ledger(config).rows()) == 4
+    laxer = SiloConfig.load(write(tmp_path / "silo.toml", MINIMAL + f'ledger = "{postgres_url}"'))
+    with pytest.raises(ApprovalRequiredError, match="policy"):
+        open_ledger(laxer)
 
 
 def test_a_federation_names_its_silos(tmp_path: Path, write_silo: WriteSilo) -> None:
