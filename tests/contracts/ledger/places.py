@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +18,7 @@ def kind_of(where: str) -> str:
 
 
 class Raw:
-    """A connection of somebody who may do anything: the triggers that guard the rows are gone."""
+    """A connection of somebody who has a database tool."""
 
     def __init__(self, database: _Database) -> None:
         self._database = database
@@ -50,6 +51,20 @@ def raw(where: str) -> Iterator[Raw]:
         yield Raw(database)
 
 
+@contextmanager
+def connect_postgres(where: str) -> Iterator[Raw]:
+    """A connection to a PostgreSQL ledger's schema, triggers and all."""
+    database = _Postgres(where)
+    with closing(database):
+        yield Raw(database)
+
+
+def socket_of(where: str) -> Path:
+    """Where the server of a PostgreSQL ledger listens."""
+    url = urlsplit(where)
+    return Path(parse_qs(url.query)["host"][0]) / f".s.PGSQL.{url.port or 5432}"
+
+
 class _Database(Protocol):
     def run(self, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]: ...
 
@@ -77,12 +92,12 @@ class _Sqlite:
 class _Postgres:
     def __init__(self, where: str) -> None:
         url = urlsplit(where)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        schema = parse_qs(url.query)["schema"][0]
         self._connection = pg8000.native.Connection(
             url.username,
             database=url.path.strip("/"),
-            unix_sock=f"{query['host']}/.s.PGSQL.{url.port or 5432}",
-            startup_params={"search_path": query["schema"]},
+            unix_sock=str(socket_of(where)),
+            startup_params={"search_path": schema},
         )
 
     def run(self, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:

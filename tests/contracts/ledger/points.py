@@ -24,13 +24,14 @@ POINTS = {
     "accountant asked": "reserve: after accountant",
     "row about to be inserted": "reserve: before insert",
     "row inserted": "reserve: after insert",
+    "about to commit": "reserve: before commit",
     "reservation durable": "reserve: after commit",
     "noise drawn": "release: after noise",
     "sum handed over": "release: after left",
     "commit row inserted": "release: after insert",
     "commit row durable": "release: after commit",
 }
-DURABLE = frozenset(list(POINTS)[7:])
+DURABLE = frozenset(list(POINTS)[8:])
 """From here on the reservation must be found in the ledger; noise exists at the last five points only."""
 
 _STATEMENTS = (
@@ -43,13 +44,14 @@ _STATEMENTS = (
 
 
 class Watch:
-    """Follows one charged release in this process, and dies by kill -9 at one point of it."""
+    """Follows one charged release in this process, and acts at one point of it: dies, by default."""
 
-    def __init__(self, point: str) -> None:
-        self._deadly, self._phase, self._inserted = POINTS[point], "reserve", False
+    def __init__(self, point: str, act: Callable[[], None] | None = None) -> None:
+        self._point, self._act = POINTS[point], act or _die
+        self._phase, self._inserted = "reserve", False
 
     def arm(self) -> None:
-        """From now on; for good: the process is a child that is to die."""
+        """From now on; for good: the process is a child that is to end."""
         sqlite3.connect = functools.partial(sqlite3.connect, factory=_watched_connection(self.statement))
         for name in ("execute_simple", "execute_unnamed"):
             setattr(CoreConnection, name, _watched_method(getattr(CoreConnection, name), self.statement))
@@ -78,8 +80,9 @@ class Watch:
         self._inserted |= kind == "insert"
 
     def _reached(self, place: str) -> None:
-        if f"{self._phase}: {place}" == self._deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if f"{self._phase}: {place}" == self._point:
+            self._point = ""
+            self._act()
 
     def _then(self, call: Callable[..., Any], place: str) -> Callable[..., Any]:
         def watched(*arguments: Any, **named: Any) -> Any:
@@ -88,6 +91,10 @@ class Watch:
             return result
 
         return watched
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 Hook = Callable[[str, str], None]

@@ -45,3 +45,8 @@ def uncovered(ledger: Ledger, told: Iterable[list[str]]) -> list[list[str]]:
             beyond.append(words)
         seen.add((words[0], row))
     return beyond
+
+
+def keeper(told: list[list[str]]) -> Tell:
+    """What this process itself tells, kept in a list as a child's words are."""
+    return lambda line: told.append(line.split())

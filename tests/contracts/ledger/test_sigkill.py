@@ -13,7 +13,7 @@ from recsys.privacy.ledger import Ledger
 from tests.contracts.ledger.children import Tell, fork
 from tests.contracts.ledger.places import kind_of
 from tests.contracts.ledger.points import DURABLE, POINTS, Watch
-from tests.contracts.ledger.spending import spend, uncovered
+from tests.contracts.ledger.spending import keeper, spend, uncovered
 from tests.recsys.privacy.builders import DELTA, make_charge
 from training.spend import Reservation
 
@@ -40,10 +40,6 @@ def ledger(where: str) -> Ledger:
     made = Ledger(where)
     made.set_cap(CAP, DELTA)
     return made
-
-
-def keeper(told: list[list[str]]) -> Tell:
-    return lambda line: told.append(line.split())
 
 
 def charges(ledger: Ledger) -> int:
