@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from recsys.privacy import accountant
 from recsys.privacy.events import PrivacyEvent
 
 GRID = 240  # values of epsilon at which a profile is read
-LOSSES = 4_000  # grid of the privacy loss, in points for the claim's epsilon
+LOSSES = 1_500  # grid of the privacy loss, in points for the claim's epsilon
 FAR = 1e-14  # where the profile is read no further
 LEAST_NOISE, MOST_NOISE, HALVINGS = 0.1, 30.0, 8
 
@@ -61,7 +62,11 @@ class ProfileTradeOff:
 def trade_off(events: Sequence[PrivacyEvent], delta: float) -> TradeOff:
     """The curve of composed events: exact for plain Gaussians, otherwise from dp_accounting's pessimistic
     privacy loss distribution. delta: of the claim; says how far the profile is read."""
-    composed = accountant.canonical(events)
+    return _trade_off(accountant.canonical(events), delta)
+
+
+@lru_cache(maxsize=64)
+def _trade_off(composed: tuple[PrivacyEvent, ...], delta: float) -> TradeOff:
     if len(composed) == 1 and composed[0].sampling_rate == 1.0:
         return GaussianTradeOff(1 / composed[0].noise_multiplier)
     epsilon = accountant.epsilon(composed, delta)

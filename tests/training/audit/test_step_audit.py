@@ -64,7 +64,7 @@ def test_a_step_with_halved_noise_is_exposed():
 
 def test_a_step_without_noise_fails_the_build():
     score, threshold = tower_score(8.0, DELTA, Silent)
-    result = step_audit("towers", score, threshold, claim=8.0, delta=DELTA, trials=50)
+    result = step_audit("towers", score, threshold, claim=8.0, delta=DELTA, trials=100)
     assert result.alarm > 8.0
     assert not result.finding.ok
 
