@@ -13,6 +13,7 @@ from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
+from recsys.silos.ledger import open_ledger
 from training import local
 from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, SiloSettings
 from training.evaluation import Published
@@ -58,9 +59,7 @@ class Node:
 
     def ledger(self) -> Ledger:
         """The silo's own ledger, capped as silo.toml says. Raises LedgerError if it cannot be written."""
-        ledger = Ledger(self.config.ledger)
-        ledger.set_cap(self.config.epsilon_cap, self.config.delta)
-        return ledger
+        return open_ledger(self.config)
 
     def epsilon_left(self) -> float:
         """What the silo's cap leaves; a function of past plans alone. Raises LedgerError."""
@@ -148,7 +147,7 @@ class Node:
         return self._loaded[1], self._loaded[2]
 
     def _snapshot(self, data: TrainingData) -> str:
-        key = snapshot_key(self.config.ledger.with_name(f"{self.config.ledger.name}.key"))
+        key = snapshot_key(self.config.snapshot_key)
         return snapshot_hmac(key, local.snapshot_parts(data))
 
 
