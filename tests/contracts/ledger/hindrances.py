@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from recsys.privacy import chain
-from tests.contracts.ledger.places import connect_postgres, socket_of
+from tests.contracts.ledger.places import guarded, socket_of
 from tests.contracts.ledger.points import Watch
 
 CAP_DAC_OVERRIDE = 1
@@ -76,7 +76,7 @@ def day_back(where: str) -> Iterator[Restrict]:
 @contextmanager
 def full_server(where: str) -> Iterator[Restrict]:
     """The server answers every new row as it does when its disk is full."""
-    with connect_postgres(where) as database:
+    with guarded(where) as database:
         database.run(
             "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; "
@@ -90,7 +90,7 @@ def full_server(where: str) -> Iterator[Restrict]:
 @contextmanager
 def revoked(where: str) -> Iterator[Restrict]:
     """The rows belong to somebody else, who lets the role of the ledger's URL read them and no more."""
-    with connect_postgres(where) as database:
+    with guarded(where) as database:
         role, schema = database.run("SELECT current_user AS role, current_schema AS schema")[0].values()
         database.run(f"CREATE ROLE reader_{schema}")
         database.run(f"GRANT USAGE ON SCHEMA {schema} TO reader_{schema}")
@@ -115,7 +115,7 @@ def cut(where: str, point: str) -> Iterator[Restrict]:
     """At this point the server ends the ledger's session, as one that shuts down does."""
 
     def end() -> None:
-        with connect_postgres(where) as database:
+        with guarded(where) as database:
             database.run(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                 "WHERE application_name = 'thousandfaces ledger'"

@@ -27,6 +27,10 @@ class Raw:
         """The rows that one statement gives; it is durable at once."""
         return self._database.run(statement, values)
 
+    def drop_triggers(self) -> None:
+        """Nothing guards the rows from now on."""
+        self._database.drop_triggers()
+
     def rows(self) -> list[dict[str, Any]]:
         """All rows of the ledger, in order."""
         return self.run("SELECT * FROM rows ORDER BY id")
@@ -43,20 +47,19 @@ class Raw:
 
 
 @contextmanager
-def raw(where: str) -> Iterator[Raw]:
-    """Raw access to a ledger's rows, without triggers."""
+def guarded(where: str) -> Iterator[Raw]:
+    """Access to a ledger's rows past its code, under the triggers that guard them."""
     database = (_Postgres if kind_of(where) == "PostgreSQL" else _Sqlite)(where)
     with closing(database):
-        database.drop_triggers()
         yield Raw(database)
 
 
 @contextmanager
-def connect_postgres(where: str) -> Iterator[Raw]:
-    """A connection to a PostgreSQL ledger's schema, triggers and all."""
-    database = _Postgres(where)
-    with closing(database):
-        yield Raw(database)
+def raw(where: str) -> Iterator[Raw]:
+    """Access to a ledger's rows, without triggers."""
+    with guarded(where) as database:
+        database.drop_triggers()
+        yield database
 
 
 def socket_of(where: str) -> Path:
