@@ -5,11 +5,13 @@ import random
 import signal
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
+from recsys.privacy.ledger_heads import Witness
 from tests.contracts.ledger.children import Tell, fork
 from tests.contracts.ledger.places import kind_of
 from tests.contracts.ledger.points import DURABLE, POINTS, Watch
@@ -23,8 +25,8 @@ NOISE = 1000.0
 pytestmark = [pytest.mark.evidence, pytest.mark.usefixtures("warm")]
 
 
-def spend_until(point: str, where: str, noise: float, tell: Tell) -> None:
-    ledger, watch = Ledger(where), Watch(point)
+def spend_until(point: str, where: str, noise: float, tell: Tell, *, witness: Path | None = None) -> None:
+    ledger, watch = Ledger(where, witness=witness), Watch(point)
     watch.arm()
     spend(ledger, noise, watch.telling(tell))
 
@@ -96,6 +98,18 @@ def test_killed_from_outside_at_any_time_recorded_is_at_least_actual(
         bar="recorded >= actual after every kill",
         measured=f"{times} kills: {drawn} drawn, {charges(ledger)} recorded",
     )
+
+
+@pytest.mark.parametrize("point", ["noise drawn", "sum handed over"])
+def test_an_older_copy_cannot_hide_what_a_killed_process_drew(
+    where: str, tmp_path: Path, ledger: Ledger, point: str
+) -> None:
+    witness = tmp_path / "kept.heads"
+    lines, code = fork(partial(spend_until, point, where, NOISE, witness=witness)).end()
+    assert code == -signal.SIGKILL
+    known = max(mark.row for mark in Witness(witness).marks())
+    assert lines
+    assert all(int(words[1]) <= known for words in lines), "nothing is drawn before the heads know its row"
 
 
 def test_a_ledger_that_writes_when_it_commits_would_be_seen(
