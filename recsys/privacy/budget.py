@@ -7,15 +7,31 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recsys.privacy import accountant
+from recsys.privacy import ledger_views as views
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.ledger import Cap, Ledger
+from recsys.privacy.ledger import Cap, Ledger, Row
+from recsys.privacy.ledger_approval import waiting
+
+
+@dataclass(frozen=True)
+class PurposeBudget:
+    """What was spent on one purpose, at the delta of its cap (of the silo's, if it has none of its own)."""
+
+    purpose: str
+    epsilon: float
+    delta: float
+    cap: float | None
+    left: float | None
 
 
 @dataclass(frozen=True)
 class SiloBudget:
     """One silo's account at its cap's delta. `left` is the cap minus what was spent; None without a cap.
 
-    releases: reservations, of which `open_releases` were never closed (they are spent all the same)
+    releases: reservations, of which `open_releases` were never closed, and `voided_releases` were given up
+    (both are spent all the same). purposes: only for a silo's own ledger. waiting: requests for a second
+    person's approval, each what the ledger's row says of it. approval_above: from which epsilon of a plan on
+    that is asked (0: every plan, None: never)
     """
 
     silo: str
@@ -28,6 +44,10 @@ class SiloBudget:
     rows: int
     head: str
     chain_ok: bool
+    voided_releases: int = 0
+    purposes: tuple[PurposeBudget, ...] = ()
+    waiting: tuple[dict[str, Any], ...] = ()
+    approval_above: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ def _sources(ledgers: Mapping[str, Ledger]) -> dict[str, _Source]:
 
 
 def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -> SiloBudget:
-    ledger = source.ledger
+    ledger, rows = source.ledger, source.ledger.rows()
     cap = ledger.cap() or configured
     at = cap.delta if cap else delta
     spent = accountant.epsilon(source.events, at)
@@ -95,8 +115,26 @@ def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -
         cap=cap.epsilon if cap else None,
         left=max(0.0, cap.epsilon - spent) if cap else None,
         releases=len(source.events),
-        open_releases=len(ledger.open_reservations()),
+        open_releases=len(views.open_reservations(rows)),
         rows=verified.rows,
         head=verified.head,
         chain_ok=verified.ok,
+        voided_releases=views.voided_count(rows, silo),
+        purposes=_purposes(rows, ledger.caps(), at),
+        waiting=tuple(row.details for row in waiting(rows)),
+        approval_above=ledger.approval_above(),
     )
+
+
+def _purposes(
+    rows: tuple[Row, ...], caps: Mapping[str | None, Cap], delta: float
+) -> tuple[PurposeBudget, ...]:
+    events = views.events_by_purpose(rows)
+    found = []
+    for purpose in sorted({*events, *(name for name in caps if name is not None)}):
+        cap = caps.get(purpose)
+        at = cap.delta if cap else delta
+        spent = accountant.epsilon(events.get(purpose, ()), at)
+        left = max(0.0, cap.epsilon - spent) if cap else None
+        found.append(PurposeBudget(purpose, spent, at, cap.epsilon if cap else None, left))
+    return tuple(found)

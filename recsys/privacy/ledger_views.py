@@ -40,3 +40,10 @@ def voided_reservations(rows: Rows) -> Rows:
     """Reservations that were given up."""
     given_up = {row.reservation for row in rows if row.kind == "void"}
     return tuple(row for row in rows if row.kind == "reserve" and row.id in given_up)
+
+
+def voided_count(rows: Rows, silo: str) -> int:
+    """How many of a silo's releases were given up, in its own ledger or in a mirror of it."""
+    receipts = [row for row in rows if row.kind == "receipt" and row.silo == silo]
+    mirrored = [row for row in receipts if row.details["kind"] == "void"]
+    return len(voided_reservations(rows)) + len(mirrored)

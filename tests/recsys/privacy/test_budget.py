@@ -59,7 +59,9 @@ def test_a_mirror_stands_for_its_silos_and_a_silos_own_ledger_before_it(
     for ledger in ledgers.values():
         for receipt in ledger.receipts():
             mirror.mirror(receipt)
+    mirror.mirror(ledgers["north"].void(2, "given up"))
     report = budget_report({"mirror": mirror}, delta=DELTA)
+    assert [silo.voided_releases for silo in report.silos] == [1, 0]
     assert [silo.silo for silo in report.silos] == ["north", "south"]
     assert report.person_epsilon == accountant.epsilon([*NORTH, *SOUTH], DELTA)
     both = budget_report({"mirror": mirror, "north": ledgers["north"]}, delta=DELTA)

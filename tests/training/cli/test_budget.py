@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -10,14 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recsys import cli as command_line
-from recsys.errors import ConfigError, LedgerError, PlanError
+from recsys.errors import ApprovalRequiredError, ConfigError, LedgerError, PlanError
 from recsys.privacy import accountant
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.ledger import Ledger
+from recsys.privacy.ledger import Cap, Ledger
 from tests.recsys.privacy.builders import DELTA, make_charge
 from training.cli.budget import budget
 
 EVENT = PrivacyEvent(3.0)
+PLAN = "d" * 64
 
 
 @pytest.fixture
@@ -145,7 +148,9 @@ def test_verify_of_several_ledgers(north: Ledger, tmp_path: Path) -> None:
     copy.set_cap(1e6, DELTA)
     copy.reserve(make_charge(EVENT))
     found = run_json("verify", "--ledger", north.path, "--ledger", mirror.path, "--ledger", copy.path)
-    assert (found["ok"], found["rows"], found["head"]) == (True, 8, None)
+    heads = sorted([north.head(), mirror.head(), copy.head()])
+    combined = hashlib.sha256("".join(heads).encode()).hexdigest()
+    assert (found["ok"], found["rows"], found["head"]) == (True, 8, combined)
     assert [ledger["silo"] for ledger in found["ledgers"]] == ["north", "mirror", str(copy.path)]
     both = run("verify", "--ledger", north.path, "--ledger", mirror.path, "--head", north.head())
     assert isinstance(both.exception, ConfigError)
@@ -155,6 +160,133 @@ def test_verify_of_a_federation_misses_a_ledger_that_is_gone(federation: Path) -
     result = run("verify", "--federation", federation)
     assert isinstance(result.exception, LedgerError)
     assert "no such ledger" in str(result.exception)
+
+
+def test_status_shows_purposes_void_releases_and_what_waits(north: Ledger) -> None:
+    north.set_cap(3.0, DELTA, "training")
+    north.reserve(make_charge(PrivacyEvent(30.0), purpose="evaluation"))
+    north.set_policy(0.0)
+    with pytest.raises(ApprovalRequiredError):
+        north.reserve(make_charge(EVENT, plan_fingerprint=PLAN))
+    silo = run_json("status", "--ledger", north.path)["silos"][0]
+    assert (silo["releases"], silo["open_releases"], silo["voided_releases"]) == (3, 1, 1)
+    evaluation, training = silo["purposes"]
+    assert (evaluation["purpose"], evaluation["cap"], evaluation["left"]) == ("evaluation", None, None)
+    spent = accountant.epsilon([EVENT, PrivacyEvent(9.0, 0.1, 20)], DELTA)
+    assert (training["purpose"], training["cap"], training["epsilon"]) == ("training", 3.0, spent)
+    assert training["left"] == 3.0 - spent
+    assert (silo["approval_above"], silo["waiting"][0]["plan_fingerprint"]) == (0.0, PLAN)
+    words = run("status", "--ledger", north.path).stdout
+    assert f"plan {PLAN} of ε = " in words
+    assert "  evaluation" in words
+
+
+def test_an_approval_lets_the_plan_through(north: Ledger) -> None:
+    north.set_policy(0.0)
+    with pytest.raises(ApprovalRequiredError):
+        north.reserve(make_charge(EVENT, plan_fingerprint=PLAN))
+    own = run("approve", "--ledger", north.path, "--plan", PLAN, "--by", "Ana")
+    assert isinstance(own.exception, LedgerError)
+    assert "cannot approve their own request" in str(own.exception)
+    result = run("approve", "--ledger", north.path, "--plan", PLAN, "--by", " ben ", "--epsilon", "3")
+    assert "ben approves" in result.stdout
+    assert "asked for by ana" in result.stdout
+    assert north.reserve(make_charge(EVENT, plan_fingerprint=PLAN)) == len(north.rows())
+    assert north.rows()[-1].details["approver"] == "ben"
+    assert (
+        "nobody has asked" in run("approve", "--ledger", north.path, "--plan", "a" * 64, "--by", "b").stdout
+    )
+    history = run("history", "--ledger", north.path).stdout
+    for words in ("approval above ε = 0", f"{PLAN[:12]}… up to ε = 3", "ben"):
+        assert words in history
+    for arguments in (["--plan", "short", "--by", "ben"], ["--plan", PLAN, "--by", " "]):
+        assert isinstance(run("approve", "--ledger", north.path, *arguments).exception, ConfigError)
+
+
+def test_a_cap_is_set_by_somebody(federation: Path, north: Ledger) -> None:
+    config = federation.parent / "silos" / "north" / "silo.toml"
+    result = run("cap", "--silo", config, "--epsilon", "2.5", "--delta", "1e-6", "--by", "ana")
+    assert f"north: cap is epsilon 2.5 at delta 1e-06; spent {north.epsilon(1e-6):.4g}" in result.stdout
+    run(
+        "cap",
+        "--ledger",
+        north.path,
+        "--epsilon",
+        "1",
+        "--delta",
+        "1e-6",
+        "--purpose",
+        "audit",
+        "--by",
+        "cem",
+    )
+    assert north.caps() == {None: Cap(2.5, 1e-6), "audit": Cap(1.0, 1e-6)}
+    assert [row.details["requester"] for row in north.rows()[-2:]] == ["ana", "cem"]
+    assert "ε ≤ 1 for audit" in run("history", "--ledger", north.path).stdout
+    wrong = run("cap", "--ledger", north.path, "--epsilon", "nan", "--delta", "1e-6", "--by", "ana")
+    assert isinstance(wrong.exception, PlanError)
+
+
+def test_an_export_is_what_a_ledger_is_held_against_later(north: Ledger, tmp_path: Path) -> None:
+    out, backup = tmp_path / "export.json", tmp_path / "backup"
+    shutil.copy(north.path, backup)
+    north.reserve(make_charge(PrivacyEvent(30.0)))
+    assert f"head {north.head()}" in run("export", "--ledger", north.path, "--out", out).stdout
+    made = json.loads(out.read_text())
+    assert (made["head"], made["ledgers"][0]["head"]) == (north.head(), north.head())
+    assert [row["kind"] for row in made["ledgers"][0]["rows"]] == [row.kind for row in north.rows()]
+    assert json.loads(run("export", "--ledger", north.path, "--out", "-").stdout)["head"] == north.head()
+    north.reserve(make_charge(PrivacyEvent(30.0)))
+    assert run_json("verify", "--ledger", north.path, "--heads", out)["ok"]
+    cut = run("verify", "--ledger", backup, "--heads", out, "--json")
+    assert isinstance(cut.exception, LedgerError)
+    assert json.loads(cut.stdout)["first_bad_row"] == 6
+    again = run("export", "--ledger", north.path, "--out", out)
+    assert "exists; an export is evidence" in str(again.exception)
+    assert "cannot be written" in str(run("export", "--ledger", north.path, "--out", out / "x").exception)
+    break_row(north, 2)
+    assert isinstance(run("export", "--ledger", north.path, "--out", "-").exception, LedgerError)
+
+
+def test_an_export_of_other_silos_is_no_measure(north: Ledger, tmp_path: Path) -> None:
+    south = Ledger(tmp_path / "south.sqlite")
+    south.set_cap(3.0, DELTA)
+    south.reserve(make_charge(EVENT, silo="south"))
+    west = Ledger(tmp_path / "west.sqlite")
+    out = tmp_path / "export.json"
+    run("export", "--ledger", north.path, "--ledger", south.path, "--out", out)
+    both = run_json("verify", "--ledger", south.path, "--ledger", north.path, "--heads", out)
+    assert both["head"] == json.loads(out.read_text())["head"]
+    fewer = run("verify", "--ledger", west.path, "--ledger", north.path, "--heads", out)
+    assert "holds silo 'south', whose ledger was not given" in str(fewer.exception)
+    for text in ("", "{}", '{"ledgers": [{"silo": "north", "rows": [{"id": 1, "hash": "x"}]}]}'):
+        out.write_text(text)
+        refused = run("verify", "--ledger", north.path, "--heads", out)
+        assert isinstance(refused.exception, ConfigError)
+        assert "no export of `budget export`" in str(refused.exception)
+    gone = run("verify", "--ledger", north.path, "--heads", tmp_path / "none")
+    assert "cannot be read" in str(gone.exception)
+
+
+def test_every_verb_takes_a_ledger_on_a_server(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    ledger.set_cap(4.0, DELTA)
+    ledger.commit(ledger.reserve(make_charge(EVENT)), 1)
+    source = ("--ledger", postgres_url)
+    assert run_json("status", *source)["silos"][0]["silo"] == "north"
+    assert len(run_json("history", *source)["north"]) == 3
+    verified = run_json("verify", *source, "--head", ledger.head())
+    assert (verified["ok"], verified["ledgers"][0]["path"]) == (True, ledger.where)
+    assert json.loads(run("export", *source, "--out", "-").stdout)["ledgers"][0]["where"] == ledger.where
+    assert run("cap", *source, "--epsilon", "3", "--delta", "1e-6", "--by", "ana").exit_code == 0
+    assert run("approve", *source, "--plan", PLAN, "--by", "ben").exit_code == 0
+    assert [row.kind for row in ledger.rows()][-2:] == ["cap", "approve"]
+
+
+@pytest.mark.parametrize("verb", ["status", "history", "verify", "export", "cap", "approve"])
+def test_help_says_what_is_needed(verb: str) -> None:
+    words = run(verb, "--help").stdout
+    assert all(option in words for option in ("--ledger PATH|URL", "--silo", "--federation"))
 
 
 @pytest.mark.parametrize("verb", ["status", "history", "verify"])
@@ -173,4 +305,4 @@ def test_the_exit_code_of_a_broken_ledger_is_3(
     with pytest.raises(SystemExit) as exit_:
         command_line.main()
     assert exit_.value.code == 3
-    assert "error: row 2 was edited" in capsys.readouterr().err
+    assert f"error: {north.path}: row 2 was edited" in capsys.readouterr().err
