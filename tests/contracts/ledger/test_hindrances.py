@@ -1,5 +1,7 @@
 """Disk full, no right to write, a wrong clock, the database gone: no noise without a durable reservation."""
 
+import fcntl
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from recsys.errors import LedgerError
 from recsys.privacy.ledger import Ledger
+from recsys.privacy.stores import sqlite
 from tests.contracts.ledger.children import Tell, fork
 from tests.contracts.ledger.hindrances import (
     Hindrance,
@@ -113,3 +116,16 @@ def test_a_ledger_that_vanished_does_not_come_back_empty(tmp_path: Path, put) ->
             made_anew.set_cap(2.0, DELTA)
         with pytest.raises(LedgerError, match="nothing was reserved"):
             spend(made_anew, NOISE, keeper([]))
+
+
+def test_somebody_who_never_ends_their_turn_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, told = Ledger(tmp_path / "ledger.sqlite"), []
+    ledger.set_cap(2.0, DELTA)
+    monkeypatch.setattr(sqlite, "TURN_SECONDS", 0.05)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    spend(ledger, NOISE, keeper(told))
+    os.close(folder)
+    assert [words[0] for words in told] == ["drawn", "left", "committed"]
