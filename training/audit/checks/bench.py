@@ -19,11 +19,12 @@ from recsys.data.vocab import Catalogue
 from recsys.features.items import ItemFeatures, item_features
 from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
-from recsys.silos.config import FederationConfig
+from recsys.silos.config import FederationConfig, SiloConfig
+from recsys.silos.files import read_catalogue
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters
-from training.audit.checks.edits import Edit, EditedSilo, busiest
+from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
 from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings, load_config
 from training.local import tower_config
 from training.messages import Request
@@ -39,6 +40,14 @@ CAP = 1e6
 Values = NDArray[np.float32]
 
 
+class OnceRead(FederationConfig):
+    """A federation whose catalogue is read once in a process, however many nodes there are."""
+
+    def read_catalogue(self) -> Catalogue:
+        """The public catalogue."""
+        return _catalogue(self.catalogue)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A world in a temporary folder, and what its coordinator would send."""
@@ -46,9 +55,9 @@ class Bench:
     root: Path
 
     @cached_property
-    def federation(self) -> FederationConfig:
+    def federation(self) -> OnceRead:
         """The world's silos."""
-        return FederationConfig.load(self.root / "federation.toml")
+        return OnceRead.model_validate(FederationConfig.load(self.root / "federation.toml").model_dump())
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -105,7 +114,7 @@ class Bench:
 
     def request(self, stage: str, plan: PrivacyPlan, *, number: int, end: int, attempt: int) -> Request:
         """What the coordinator asks of a silo in one round of a stage."""
-        fields = {
+        fields: dict[str, str | int] = {
             "stage": f"train.{stage}",
             "run_id": "audit",
             "attempt": attempt,
@@ -124,13 +133,12 @@ class Bench:
 class Subject:
     """One silo of the bench with a ledger of its own: the real `Node`, asked as a coordinator asks."""
 
-    def __init__(self, world: Bench, *, silo: int = 0, edit: Edit | None = None) -> None:
+    def __init__(self, world: Bench, *, silo: int = 0, edit: Edit = unchanged) -> None:
         """edit: makes a neighbouring data set of the silo's."""
         own = {"ledger": world.scratch() / "ledger.sqlite", "epsilon_cap": CAP}
         config = world.federation.silo_configs()[silo].model_copy(update=own)
         self.world, self.node = world, Node(config, world.federation)
-        if edit is not None:
-            self.node.silo = EditedSilo(self.node.silo, edit)
+        self.node.silo = EditedSilo(_tables(world.federation.silos[silo]), edit)
 
     def release(self, stage: str, plan: PrivacyPlan, *, number: int = 0, attempt: int = 1) -> Values:
         """One release with a charge of its own."""
@@ -153,6 +161,17 @@ class Subject:
     def charges(self) -> Sequence[Row]:
         """The reservations in the silo's ledger."""
         return [row for row in self.node.ledger().rows() if row.kind == "reserve"]
+
+
+@lru_cache(maxsize=8)
+def _tables(path: Path) -> KeptSilo:
+    """A silo's tables, read once in a process: reading is most of the work and no part of the kernel."""
+    return KeptSilo.of(SiloConfig.load(path).base_silo())
+
+
+@lru_cache(maxsize=8)
+def _catalogue(path: Path) -> Catalogue:
+    return read_catalogue(path)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,9 +12,35 @@ import pyarrow.compute as pc
 from recsys.data.contracts import Table
 from recsys.data.history import Ordering
 from recsys.silos.base import Silo
+from recsys.silos.files import newer
 
 Edit = Callable[[Table, pa.Table], pa.Table]
 """Makes another table of one of a silo's tables."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptSilo:
+    """A silo's tables, kept in memory."""
+
+    name: str
+    ordering: Ordering
+    utc_offset_seconds: int
+    tables: Mapping[Table, pa.Table]
+
+    @classmethod
+    def of(cls, silo: Silo) -> KeptSilo:
+        """Read everything once."""
+        tables = {table: silo.read(table) for table in Table}
+        return cls(silo.name, silo.ordering, silo.utc_offset_seconds, tables)
+
+    def read(self, table: Table, since: datetime | None = None) -> pa.Table:
+        """A whole table."""
+        return newer(self.tables[table], since)
+
+
+def unchanged(_table: Table, rows: pa.Table) -> pa.Table:
+    """No edit."""
+    return rows
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,14 @@ def _none(what: str, found: list[str]) -> Finding:
     return Finding("egress", not found, len(found), 0, f"{len(found)} {what}{examples}")
 
 
+def plan_of(world: Bench) -> PrivacyPlan:
+    """The plan of the run."""
+    return world.plan(PLAN, noise_multiplier=NOISE, target=TARGET)
+
+
 def _replies(world: Bench) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Each field of each reply, by silo, stage and round."""
-    plan = world.plan(PLAN, noise_multiplier=NOISE, target=TARGET)
+    plan = plan_of(world)
     federation = str(world.root / "federation.toml")
     silos = len(world.federation.silos)
     with in_process(app, nodes=silos, run_config={"federation": federation}) as grid:
@@ -58,7 +63,8 @@ def _replies(world: Bench) -> Iterator[tuple[tuple[str, ...], Any]]:
             asked = [Message(content, node, stage, group_id=str(number)) for node in grid.get_node_ids()]
             for reply in grid.send_and_receive(asked):
                 key = (str(reply.metadata.src_node_id), stage, str(number))
-                fields, arrays = dict(reply.content["fields"]), dict(reply.content["arrays"])
+                fields: dict[str, Any] = dict(reply.content["fields"])
+                arrays: dict[str, Any] = dict(reply.content["arrays"])
                 yield from (((*key, name), _comparable(name, value)) for name, value in fields.items())
                 yield from (((*key, name), array.numpy()) for name, array in arrays.items())
 

@@ -15,20 +15,20 @@ from training.audit.checks.noise import NOBODY
 from training.audit.finding import Finding
 
 FALSE_ALARM = 1e-9  # of one pair of releases
-ROUNDS = 4
+ROUNDS = replace(NOBODY, steps=4)
 
 
 def freshness() -> list[Finding]:
     """Releases without any signal, two by two: their correlation is that of independent noise."""
     world = bench()
-    plan = world.plan(replace(NOBODY, steps=ROUNDS))
+    plan = world.plan(ROUNDS)
     first, other, restarted = Subject(world), Subject(world, silo=1), Subject(world)
-    rounds = list(first.steps(plan, ROUNDS))
+    rounds = list(first.steps(plan, ROUNDS.steps))
     same_moment: Mapping[str, Sequence[Values]] = {
         "rounds": rounds,
-        "silos": [rounds[0], next(other.steps(plan, ROUNDS))],
-        "attempts at a round": [rounds[0], next(first.steps(plan, ROUNDS, attempt=2))],
-        "restarts of a node": [rounds[0], next(restarted.steps(plan, ROUNDS))],
+        "silos": [rounds[0], next(other.steps(plan, ROUNDS.steps))],
+        "attempts at a round": [rounds[0], next(first.steps(plan, ROUNDS.steps, attempt=2))],
+        "restarts of a node": [rounds[0], next(restarted.steps(plan, ROUNDS.steps))],
     }
     return [
         _independent(what, [v.astype(np.float64) for v in values]) for what, values in same_moment.items()

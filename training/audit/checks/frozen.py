@@ -24,13 +24,17 @@ class Frozen(SecureNoise):
         return np.zeros_like(super().normal(shape, std))
 
 
+class Unreleased(SecureNoise):
+    """The real noise for a step that is measured here and released nowhere, so that nothing is charged."""
+
+
 class SameForAll(np.random.Generator):
     """Choices that are the same for every customer, whoever else is there, and in every step."""
 
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
 
-    def random(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def random(self, size: Any = None, *_: Any, **__: Any) -> Any:
         """One row of uniforms, repeated for each customer."""
         rows, columns = size
         return np.tile(_generator(1).random(columns), (rows, 1))

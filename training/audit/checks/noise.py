@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from recsys.privacy.ledger import Row
-from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan
 from training import local
 from training.audit.checks.bench import SUMS, Subject, bench
-from training.audit.checks.frozen import SameForAll, frozen_choices
+from training.audit.checks.frozen import SameForAll, Unreleased, frozen_choices
 from training.audit.finding import Finding
 from training.config import TOWERS
 from training.engine import Engine
@@ -60,7 +59,7 @@ def noise_of_chunked_steps() -> list[Finding]:
     )
     popularity = np.log(world.published).astype(np.float32)
     objective = Objective(data.features, local.tower_config(world.settings.towers), popularity)
-    engine, noise = Engine(objective, max_physical_batch=16), SecureNoise()
+    engine, noise = Engine(objective, max_physical_batch=16), Unreleased()
     steps = [
         engine.noised_gradient(world.parameters, data.sequences, EVERYONE, noise, rng=SameForAll()).values
         for _ in range(REPEATS)

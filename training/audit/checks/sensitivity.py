@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
 from training.audit.checks.bench import SUMS, Subject, bench
-from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, without
+from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, unchanged, without
 from training.audit.checks.frozen import frozen
 from training.audit.checks.noise import EVERYONE
 from training.audit.finding import Finding
@@ -41,7 +41,7 @@ def coupling() -> list[Finding]:
     plan, silo = world.plan(EVERYONE), Subject(world).node.silo
     first = busiest(silo)
     second = next(name for name in trained_customers(silo).to_pylist() if name != first)
-    edits: tuple[Edit | None, ...] = (None, without(first), without(second), without(first, second))
+    edits = (unchanged, without(first), without(second), without(first, second))
     subjects, findings = [Subject(world, edit=edit) for edit in edits], []
     with frozen():
         for name in (*SUMS, TOWERS):
@@ -57,8 +57,8 @@ def _sensitivity(*names: str) -> list[Finding]:
     world = bench()
     customer = busiest(Subject(world).node.silo)
     whale = as_whale(customer, times=WHALE)
-    pairs: Mapping[str, tuple[Edit | None, Edit]] = {
-        "an ordinary customer": (None, without(customer)),
+    pairs: Mapping[str, tuple[Edit, Edit]] = {
+        "an ordinary customer": (unchanged, without(customer)),
         "a whale": (whale, without(customer)),
     }
     return [

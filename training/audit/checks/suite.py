@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from recsys.errors import BudgetExceededError, LedgerError, PlanError
 from training.audit.checks import accounting, egress, freshness, noise, sampling, sensitivity
+from training.audit.checks.bench import Subject, bench
 from training.audit.finding import Finding
 
 Check = Callable[[], list[Finding]]
@@ -28,6 +29,16 @@ CHECKS: dict[str, Check] = {
         egress.egress_of_a_run,
     )
 }
+
+
+def prepare() -> None:
+    """Make the bench and what every build needs of it, so that child processes find it made."""
+    world = bench()
+    for silo in range(len(world.federation.silos)):
+        Subject(world, silo=silo)
+    for towers in (noise.EVERYONE, noise.NOBODY, sampling.SOME, freshness.ROUNDS, accounting.FEW):
+        world.plan(towers).epsilon()
+    egress.plan_of(world.neighbour).epsilon()
 
 
 def run_checks(names: Iterable[str] = CHECKS) -> dict[str, list[Finding]]:

@@ -10,49 +10,59 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from recsys.privacy import accountant
-from recsys.privacy.ledger import Ledger
+from recsys.privacy.ledger import Ledger, Row
 from recsys.silos.config import SiloConfig
-from training import client_app, egress, node
+from training import client_app, egress
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.egress import EGRESS, Declared, Leaves
 
 
 def half_the_steps_accounted() -> Iterator[Replacement]:
     """A block of steps is charged as half as many: one charge for every two steps."""
-    reserve, commit, reopen = Ledger.reserve, Ledger.commit, node.reopen
+    reserve, commit, opened = Ledger.reserve, Ledger.commit, Ledger.open_reservations
 
     def halved_reserve(self: Ledger, charge: Any) -> int:
         event = charge.event
         return reserve(self, replace(charge, event=replace(event, steps=(event.steps + 1) // 2)))
 
-    def lenient_commit(self: Ledger, reservation: int, steps_done: int) -> Any:
+    def lenient_commit(self: Ledger, reservation: int, steps: int, *args: Any, **kwargs: Any) -> Any:
         charged = next(row for row in self.rows() if row.id == reservation).event
-        return commit(self, reservation, min(steps_done, charged.steps if charged else steps_done))
+        return commit(self, reservation, min(steps, charged.steps if charged else steps), *args, **kwargs)
 
-    def doubled_reopen(*args: Any, **kwargs: Any) -> Any:
-        reservation = reopen(*args, **kwargs)
-        reservation.steps *= 2
-        return reservation
+    def doubled(self: Ledger) -> tuple[Row, ...]:
+        return tuple(_with_event(row, steps=2) for row in opened(self))
 
     yield Ledger, "reserve", halved_reserve
     yield Ledger, "commit", lenient_commit
-    yield node, "reopen", doubled_reopen
+    yield Ledger, "open_reservations", doubled
 
 
 def halved_rate_accounted() -> Iterator[Replacement]:
     """The ledger is told half the sampling rate: that of one half of the silo's stores."""
-    reserve = Ledger.reserve
+    reserve, opened = Ledger.reserve, Ledger.open_reservations
 
     def halved(self: Ledger, charge: Any) -> int:
         event = charge.event
         rate = event.sampling_rate / 2 if event.sampling_rate < 1 else 1.0
         return reserve(self, replace(charge, event=replace(event, sampling_rate=rate)))
 
+    def doubled(self: Ledger) -> tuple[Row, ...]:
+        return tuple(_with_event(row, rate=2.0) for row in opened(self))
+
     yield Ledger, "reserve", halved
+    yield Ledger, "open_reservations", doubled
+
+
+def _with_event(row: Row, *, steps: int = 1, rate: float = 1.0) -> Row:
+    """The row as the silo believes that it was charged."""
+    if row.event is None:
+        return row
+    rate = min(1.0, row.event.sampling_rate * rate)
+    return replace(row, event=replace(row.event, steps=row.event.steps * steps, sampling_rate=rate))
 
 
 def divisor_from_len() -> Iterator[Replacement]:
-    """A silo's registered customers are counted from its table, so that nobody has to keep them up to date."""
+    """A silo's registered customers are counted from its table, so that nobody has to declare them."""
     real = SiloConfig.load.__func__  # type: ignore[attr-defined]
 
     def load(cls: type[SiloConfig], path: Path | str) -> SiloConfig:
@@ -82,8 +92,8 @@ def single_silo_epsilon_as_person_level() -> Iterator[Replacement]:
     """A person is shown the largest epsilon of one silo, as if nobody were a customer of two."""
     real = accountant.person_epsilon
 
-    def person_epsilon(by_silo: Any, max_silos: int, delta: float) -> float:  # noqa: ARG001
-        return real(by_silo, 1, delta)
+    def person_epsilon(by_silo: Any, _max_silos: int, *args: Any, **kwargs: Any) -> float:
+        return real(by_silo, 1, *args, **kwargs)
 
     yield accountant, "person_epsilon", person_epsilon
 

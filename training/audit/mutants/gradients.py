@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recsys.features.pairs import recent_items
 from recsys.models import popularity
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.engine import _ClippedTower, _NoisingOptimizer
@@ -16,9 +17,10 @@ from training.objective import Objective
 
 def no_clip() -> Iterator[Replacement]:
     """Gradients of single customers are added up as they are."""
+    real = _ClippedTower.get_clipping_coef
 
     def get_clipping_coef(self: Any) -> torch.Tensor:
-        return torch.ones_like(self.get_norm_sample())
+        return torch.ones_like(real(self))
 
     yield _ClippedTower, "get_clipping_coef", get_clipping_coef
 
@@ -73,14 +75,15 @@ def batch_norm() -> Iterator[Replacement]:
     yield Objective, "losses", losses
 
 
-def popularity_by_purchases() -> Iterator[Replacement]:
-    """Popularity counts every customer's items at full weight: the natural count, of unbounded norm."""
+def big_baskets_count_more() -> Iterator[Replacement]:
+    """A customer's k items weigh k to the -1/4 each in popularity, not k to the -1/2: a better estimate."""
 
     def contribution(h: Any, n_items: int, max_items: int) -> Any:
-        sets = popularity.recent_items(h, max_items)
-        return np.bincount(sets.items, minlength=n_items).astype(np.float64)
+        sets = recent_items(h, max_items)
+        share = np.maximum(sets.lengths, 1) ** -0.25
+        return np.bincount(sets.items, np.repeat(share, sets.lengths), n_items).astype(np.float64)
 
     yield popularity, "contribution", contribution
 
 
-MUTANTS = mutants_of(no_clip, clip_after_mean, mean_over_real_batch, batch_norm, popularity_by_purchases)
+MUTANTS = mutants_of(no_clip, clip_after_mean, mean_over_real_batch, batch_norm, big_baskets_count_more)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from recsys.errors import TrainingError
-from training.audit.checks.bench import bench
-from training.audit.checks.suite import CHECKS, run_checks
+from training.audit.checks.suite import CHECKS, prepare, run_checks
 from training.audit.finding import Finding
 from training.audit.mutants.catalogue import MUTANTS
 
@@ -44,7 +43,7 @@ def run_matrix(
 
     Raises TrainingError if a build crashed instead of being judged: a crash says nothing about privacy.
     """
-    bench()  # made once here, so that no child makes it
+    prepare()
     chosen = list(checks)
     yield from (judge(CORRECT, chosen) for _ in range(correct_runs))
     yield from (judge(name, chosen) for name in names)

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.features.sequences import PADDING, Sequences, encode
 from recsys.privacy.mechanisms import SecureNoise
+from training import local
 from training.audit.mutants.registry import Replacement, mutants_of
-from training.objective import Objective
 
 
 def double_batch() -> Iterator[Replacement]:
     """Batches are twice as large as planned, so that the processor is busy."""
 
-    def poisson_sample(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
-        return np.flatnonzero(self.uniform(n) < min(1.0, 2 * rate))
+    def bernoulli(self: SecureNoise, n: int, rate: float) -> NDArray[np.bool_]:
+        return np.asarray(self.uniform(n) < 2 * rate)
 
-    yield SecureNoise, "poisson_sample", poisson_sample
+    yield SecureNoise, "bernoulli", bernoulli
 
 
 def shuffled_sampler() -> Iterator[Replacement]:
@@ -28,35 +29,45 @@ def shuffled_sampler() -> Iterator[Replacement]:
     waiting: dict[int, NDArray[np.int64]] = {}
     lock = threading.Lock()
 
-    def poisson_sample(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
+    def bernoulli(self: SecureNoise, n: int, rate: float) -> NDArray[np.bool_]:
         size = round(n * rate)
         with lock:
             left = waiting.get(n, np.zeros(0, np.int64))
-            while len(left) < size:
-                left = np.concatenate([left, np.argsort(self.uniform(n))])
+            if len(left) < size:
+                left = np.argsort(self.uniform(n))
             waiting[n] = left[size:]
-        return np.sort(left[:size])
+        return np.isin(np.arange(n), left[:size])
 
-    yield SecureNoise, "poisson_sample", poisson_sample
+    yield SecureNoise, "bernoulli", bernoulli
 
 
 def fixed_size_sampler() -> Iterator[Replacement]:
     """Every batch has the same number of customers, chosen without replacement."""
 
-    def poisson_sample(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
-        return np.sort(np.argsort(self.uniform(n))[: round(n * rate)])
+    def bernoulli(self: SecureNoise, n: int, rate: float) -> NDArray[np.bool_]:
+        return np.isin(np.arange(n), np.argsort(self.uniform(n))[: round(n * rate)])
 
-    yield SecureNoise, "poisson_sample", poisson_sample
+    yield SecureNoise, "bernoulli", bernoulli
 
 
 def two_examples_per_customer() -> Iterator[Replacement]:
-    """Each sampled customer is seen twice, with other targets hidden: augmentation."""
-    real = Objective.batch
+    """A customer's history is cut in two, and each half is an example: more data to learn from."""
 
-    def batch(self: Objective, sequences: Any, customers: Any, *args: Any, **kwargs: Any) -> Any:
-        return real(self, sequences, np.repeat(customers, 2), *args, **kwargs)
+    def halved(*args: Any, **kwargs: Any) -> Sequences:
+        whole = encode(*args, **kwargs)
+        first, second = _half(whole, 0), _half(whole, 1)
+        return Sequences(
+            np.concatenate([first.ids, second.ids]), np.concatenate([first.weights, second.weights])
+        )
 
-    yield Objective, "batch", batch
+    yield local, "encode", halved
+
+
+def _half(whole: Sequences, start: int) -> Sequences:
+    """Every other item of each customer; the places of the others are empty."""
+    ids, weights = np.full_like(whole.ids, PADDING), np.zeros_like(whole.weights)
+    ids[:, start::2], weights[:, start::2] = whole.ids[:, start::2], whole.weights[:, start::2]
+    return Sequences(ids, weights)
 
 
 MUTANTS = mutants_of(double_batch, shuffled_sampler, fixed_size_sampler, two_examples_per_customer)
