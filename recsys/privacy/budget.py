@@ -94,12 +94,17 @@ class _Source:
 
 
 def _sources(ledgers: Mapping[str, Ledger]) -> dict[str, _Source]:
-    kept = {name: ledger.mirrored() for name, ledger in ledgers.items()}
-    mirrored = {
-        silo: _Source(ledgers[name], events) for name, silos in kept.items() for silo, events in silos.items()
-    }
+    mirrored: dict[str, _Source] = {}
+    own: dict[str, _Source] = {}
+    for name, ledger in ledgers.items():
+        rows = ledger.rows()
+        kept = views.mirrored_events(rows)
+        mirrored |= {silo: _Source(ledger, events) for silo, events in kept.items()}
+        charged = views.own_events(rows)
+        if charged or not kept:
+            own[name] = _Source(ledger, charged)
     # A silo's own ledger is the authority, so it comes last.
-    return mirrored | {n: _Source(ledger, ledger.events()) for n, ledger in ledgers.items() if not kept[n]}
+    return mirrored | own
 
 
 def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -> SiloBudget:

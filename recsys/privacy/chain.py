@@ -160,11 +160,20 @@ class Chain:
                 f"another ledger was put in its place; {NOTHING_RESERVED}; bring back the newest copy"
             )
 
+    def _time_of(self, row: Record) -> datetime:
+        try:
+            return datetime.fromisoformat(str(row["time"])).astimezone(UTC)
+        except ValueError:
+            raise LedgerError(
+                f"{self.where}: row {row['id']} has no time that can be read: it was edited; "
+                f"{NOTHING_RESERVED}; restore a copy"
+            ) from None
+
     def _time_after(self, last: Record) -> str:
         """The clock's time, never before the last row's; LedgerError if the clock is far behind it."""
         time = now()
         if last["time"] is not None:
-            latest = datetime.fromisoformat(str(last["time"]))
+            latest = self._time_of(last)
             if time < latest - CLOCK_TOLERANCE:
                 raise LedgerError(
                     f"{self.where}: the clock says {time.isoformat(timespec='seconds')}, but row "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -11,6 +12,7 @@ from recsys.errors import LedgerError
 from recsys.privacy import checks
 from recsys.privacy.events import RELATION, UNIT, PrivacyEvent
 from recsys.privacy.ledger_provenance import code_hash, code_version, dependency_hash
+from recsys.privacy.ledger_schema import PURPOSE_PATTERN
 
 ACCOUNTANT = "dp_accounting PLD, pessimistic"
 NOISE_SOURCE = "AES-256-CTR keyed by the operating system, Box-Muller float64, released float32"
@@ -74,6 +76,11 @@ class Charge:
         ):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise LedgerError(f"charge: {name} is empty; the ledger records it for every release")
+        if not re.match(PURPOSE_PATTERN, self.purpose):
+            raise LedgerError(
+                f"charge: purpose {self.purpose!r} is no short code such as training or evaluation; "
+                "caps by purpose go by it"
+            )
         if self.approver is not None and same_person(self.approver, self.requester):
             raise LedgerError(
                 f"charge: '{self.requester}' cannot approve their own request; ask someone else"

@@ -45,6 +45,8 @@ class Ledger(RuledLedger):
         committed stays spent.
         """
         self._refuse_if_damaged()
+        # Before the transaction: hashing the code takes a moment, and other writers wait meanwhile.
+        values = charge.columns()
         with self._chain.writing() as session:
             self._refuse_other_silos(session, charge)
             cap = limits.refuse_over_caps(session, charge, self.where)
@@ -53,7 +55,8 @@ class Ledger(RuledLedger):
             if asked and approver is None:
                 self._request(session, asked)
             else:
-                values = replace(charge, approver=approver).columns()
+                if approver != charge.approver:
+                    values = replace(charge, approver=approver).columns()
                 row = self._chain.append(session, "reserve", charge.silo, **values)
         if asked and approver is None:
             raise approval.refusal(asked, self.where)

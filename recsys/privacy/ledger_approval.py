@@ -21,7 +21,7 @@ from recsys.errors import ApprovalRequiredError
 from recsys.privacy import accountant
 from recsys.privacy.charge import Charge, same_person, to_json
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.ledger_limits import read_charged_for
+from recsys.privacy.ledger_limits import read_charged_to_plan
 from recsys.privacy.ledger_rows import Cap, Row
 from recsys.privacy.stores.base import Session
 
@@ -74,7 +74,7 @@ def asked_by(session: Session, charge: Charge, cap: Cap) -> Asked | None:
     above = read_policy(session).approval_above
     if above is None:
         return None
-    so_far = (*read_charged_for(session, "plan_fingerprint", charge.plan_fingerprint), charge.event)
+    so_far = (*read_charged_to_plan(session, charge.plan_fingerprint), charge.event)
     charged = tuple(events for events in (so_far, charge.plan_events) if events)
     over = [events for events in charged if above == 0 or not accountant.within(events, above, cap.delta)]
     if not over:

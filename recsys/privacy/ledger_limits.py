@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from recsys.errors import BudgetExceededError, LedgerError
 from recsys.privacy import accountant, checks
@@ -46,10 +47,20 @@ def read_charged(session: Session) -> list[PrivacyEvent]:
     return [read_event(row) for row in rows]
 
 
-def read_charged_for(session: Session, word: str, value: str) -> list[PrivacyEvent]:
-    """The events reserved whose `purpose`, or whose `plan_fingerprint`, is this."""
+def read_charged_to_plan(session: Session, fingerprint: str) -> list[PrivacyEvent]:
+    """The events reserved under this plan."""
+    return [event for event, words in _charges(session) if words["plan_fingerprint"] == fingerprint]
+
+
+def read_charged_for_purpose(session: Session, purpose: str) -> list[PrivacyEvent]:
+    """The events reserved for this purpose; those of old rows that name no short code count for every one."""
+    named = [(event, str(words["purpose"])) for event, words in _charges(session)]
+    return [event for event, name in named if name == purpose or not re.match(PURPOSE_PATTERN, name)]
+
+
+def _charges(session: Session) -> list[tuple[PrivacyEvent, dict[str, Any]]]:
     rows = session.run("SELECT * FROM rows WHERE kind = 'reserve' ORDER BY id")
-    return [read_event(row) for row in rows if json.loads(row["details"])[word] == value]
+    return [(read_event(row), json.loads(row["details"])) for row in rows]
 
 
 def refuse_over_caps(session: Session, charge: Charge, where: str) -> Cap:
@@ -59,7 +70,7 @@ def refuse_over_caps(session: Session, charge: Charge, where: str) -> Cap:
         raise LedgerError(f"{where}: no cap is set; the silo's owner sets one with set_cap")
     _refuse_over(caps[None], read_charged(session), charge, None)
     if cap := caps.get(charge.purpose):
-        _refuse_over(cap, read_charged_for(session, "purpose", charge.purpose), charge, charge.purpose)
+        _refuse_over(cap, read_charged_for_purpose(session, charge.purpose), charge, charge.purpose)
     return caps[None]
 
 

@@ -10,10 +10,15 @@ Rows = tuple[Row, ...]
 
 def charged_events(rows: Rows, *, include_reserved: bool = True) -> tuple[PrivacyEvent, ...]:
     """One event for each reservation of the ledger's own, then those that it mirrors."""
+    mirrored = [event for events in mirrored_events(rows).values() for event in events]
+    return (*own_events(rows, include_reserved=include_reserved), *mirrored)
+
+
+def own_events(rows: Rows, *, include_reserved: bool = True) -> tuple[PrivacyEvent, ...]:
+    """One event for each reservation of the ledger's own, or only for those committed."""
     committed = {row.reservation for row in rows if row.kind == "commit"}
     own = [row for row in rows if row.kind == "reserve" and (include_reserved or row.id in committed)]
-    mirrored = [event for events in mirrored_events(rows).values() for event in events]
-    return (*(row.event for row in own if row.event), *mirrored)
+    return tuple(row.event for row in own if row.event)
 
 
 def events_by_purpose(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:

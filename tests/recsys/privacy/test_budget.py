@@ -69,6 +69,17 @@ def test_a_mirror_stands_for_its_silos_and_a_silos_own_ledger_before_it(
     assert both.silos[0].cap == 6.0
 
 
+def test_a_ledger_that_mirrors_and_spends_counts_with_both(
+    ledgers: dict[str, Ledger], tmp_path: Path
+) -> None:
+    for receipt in ledgers["south"].receipts():
+        ledgers["north"].mirror(receipt)
+    report = budget_report({"north": ledgers["north"]}, delta=DELTA)
+    assert [silo.silo for silo in report.silos] == ["north", "south"]
+    assert report.silos[0].epsilon == accountant.epsilon(NORTH, DELTA)
+    assert report.person_epsilon == accountant.epsilon([*NORTH, *SOUTH], DELTA)
+
+
 def test_the_statement_claims_the_ledgers_lifetime(ledgers: dict[str, Ledger]) -> None:
     plan = make_plan()
     made = statement(plan, ledgers, data_kind=DataKind.SIMULATED)

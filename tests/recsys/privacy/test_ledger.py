@@ -172,6 +172,9 @@ def test_approver_and_requester_are_two_people() -> None:
         make_charge(requester="ana", approver="ana")
     with pytest.raises(LedgerError, match="snapshot_hmac is empty"):
         make_charge(snapshot_hmac="")
+    for purpose in ("training a model", "Training", "training "):
+        with pytest.raises(LedgerError, match="no short code"):
+            make_charge(purpose=purpose)
 
 
 def test_a_planned_charge_takes_every_number_from_the_plan() -> None:
@@ -291,8 +294,8 @@ def test_the_database_itself_refuses_nonsense(
 
 
 def test_details_are_json(ledger: Ledger) -> None:
-    ledger.reserve(make_charge(purpose='quotes " and \u00fcml\u00e4uts'))
-    assert ledger.rows()[1].details["purpose"] == 'quotes " and \u00fcml\u00e4uts'
+    ledger.reserve(make_charge(requester='quotes " and \u00fcml\u00e4uts'))
+    assert ledger.rows()[1].details["requester"] == 'quotes " and \u00fcml\u00e4uts'
     assert ledger.rows()[1].details["unit"] == "customer"
     assert ledger.verify().ok
 

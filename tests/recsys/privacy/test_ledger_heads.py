@@ -175,3 +175,13 @@ def test_times_never_run_backwards(ledger: Ledger, monkeypatch: pytest.MonkeyPat
     assert times == sorted(times)
     assert times[-3:] == [last, last + timedelta(seconds=5), last + timedelta(seconds=5)]
     assert times[0].tzinfo == UTC
+
+
+def test_a_time_that_was_edited_reserves_nothing(ledger: Ledger) -> None:
+    ledger.verify()
+    with sqlite3.connect(ledger.path) as raw:
+        raw.execute("DROP TRIGGER no_update")
+        raw.execute("UPDATE rows SET time = 'noon' WHERE id = 5")
+    raw.close()
+    with pytest.raises(LedgerError, match=r"row 5 has no time.*nothing was reserved"):
+        ledger.set_cap(2.0, DELTA)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys.errors import LedgerError
+from recsys.errors import BudgetExceededError, LedgerError
+from recsys.privacy import accountant
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.ledger_schema import SCHEMA_VERSION, VALUES
@@ -30,7 +31,9 @@ def old(tmp_path: Path) -> Path:
     new = Ledger(tmp_path / "new.sqlite")
     new.set_cap(4.0, DELTA)
     new.commit(new.reserve(make_charge(PrivacyEvent(3.0, 0.1, 20))), 3)
-    new.reserve(make_charge(PrivacyEvent(5.0), divisor=2.5))
+    in_words = make_charge(PrivacyEvent(5.0), divisor=2.5)
+    object.__setattr__(in_words, "purpose", "training a model")  # as the first version took it
+    new.reserve(in_words)
     new.mirror(new.receipts()[0])
     path = tmp_path / "old.sqlite"
     raw = sqlite3.connect(path)
@@ -74,6 +77,14 @@ def test_writing_migrates_it_whole(old: Path, create: bool) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             raw.execute(statement)
     raw.close()
+
+
+def test_a_purpose_in_words_counts_for_every_purpose(old: Path) -> None:
+    ledger = Ledger(old)
+    ledger.set_cap(accountant.epsilon([PrivacyEvent(5.0)], DELTA) + 0.01, DELTA, "audit")
+    with pytest.raises(BudgetExceededError, match="for purpose 'audit'"):
+        ledger.reserve(make_charge(PrivacyEvent(6.0), purpose="audit"))
+    ledger.reserve(make_charge(PrivacyEvent(6.0), purpose="evaluation"))
 
 
 def test_an_edit_made_under_the_old_version_still_shows(old: Path) -> None:
