@@ -1,95 +1,42 @@
-"""All that leaves the silos in a whole run: declared, and public fields identical without one customer."""
+"""All that leaves the silos in whole runs: declared, and public fields the same with a customer more or less.
 
-import json
+Three worlds (as it is, without a customer, with one more) have a training each, and then a second one on the
+same ledgers, under caps that it exceeds.
+"""
+
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Message
 
-from recsys.silos.config import FederationConfig
-from training.client_app import app
-from training.config import load_config
-from training.coordinator import coordinate
-from training.egress import EGRESS, Leaves
-from training.progress import silent
-from training.simulate import InProcessGrid, node_contexts
-
-
-class Tap(InProcessGrid):
-    """A grid that keeps every reply."""
-
-    kept: list[Message]
-
-    def send_and_receive(self, messages: Any, *, timeout: float | None = None) -> list[Message]:
-        replies = super().send_and_receive(messages, timeout=timeout)
-        self.kept.extend(replies)
-        return replies
+from tests.contracts.captured_runs import (
+    Captured,
+    charges,
+    content_of,
+    customers_of,
+    lower_caps,
+    run,
+    sorted_out,
+    with_one_customer_more,
+    without_one_customer,
+)
 
 
 @dataclass
-class Captured:
-    public: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    sealed: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    noised: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+class TwoRuns:
+    """One world's two trainings: what left the silos, how the second ended, and where all of it is."""
+
+    first: Captured
+    second: Captured
+    ended: str
+    world: Path
+    output: Path
 
 
-def run(world: Path, output: Path, settings: list[str]) -> list[Message]:
-    federation = world / "federation.toml"
-    config = load_config(None, settings, {"federation": federation, "output": output})
-    nodes = len(FederationConfig.load(federation).silos)
-    grid = Tap(app, node_contexts(nodes, {"federation": str(federation)}))
-    grid.kept = []
-    coordinate(grid, config, progress=silent, resume=False)
-    grid.close()
-    return grid.kept
-
-
-def sorted_out(replies: list[Message]) -> Captured:
-    """Each field of each reply under its declaration; an undeclared one has no place."""
-    captured = Captured()
-    for reply in replies:
-        assert reply.has_content()
-        assert set(reply.content) == {"fields", "arrays"}
-        fields, arrays = reply.content["fields"], reply.content["arrays"]
-        assert isinstance(fields, ConfigRecord)
-        assert isinstance(arrays, ArrayRecord)
-        key = tuple(str(fields[name]) for name in ("silo", "stage", "round"))
-        for name, value in fields.items():
-            place = {Leaves.PUBLIC: captured.public, Leaves.SEALED: captured.sealed}[EGRESS[name].leaves]
-            place[*key, name] = value
-        for name, array in arrays.items():
-            assert EGRESS[name].leaves is Leaves.NOISED
-            captured.noised[*key, name] = array.numpy()
-    return captured
-
-
-def charges(receipts: str) -> list[dict[str, Any]]:
-    """Receipts without what a clock, a random run id or a keyed digest makes different each time."""
-    dropped = {"hash", "time", "run_id"}
-    return [{k: v for k, v in json.loads(text).items() if k not in dropped} for text in json.loads(receipts)]
-
-
-def without_one_customer(world: Path, copy: Path) -> Path:
-    """The neighbouring data set: the busiest customer of a silo who consents is gone, with all records."""
-    shutil.copytree(world, copy)
-    folder = sorted((copy / "silos").iterdir())[0]
-    rows, customers = (pq.read_table(folder / f"{name}.parquet") for name in ("interactions", "customers"))
-    consenting = customers.filter(customers["consent_training"])["customer_id"]
-    counts = rows.filter(pc.is_in(rows["customer_id"], value_set=consenting.combine_chunks()))
-    busiest = pc.mode(counts["customer_id"].dictionary_encode().combine_chunks().indices)[0]["mode"].as_py()
-    chosen = counts["customer_id"].dictionary_encode().combine_chunks().dictionary[busiest]
-    for name, table in (("interactions", rows), ("customers", customers)):
-        kept = table.filter(pc.not_equal(table["customer_id"], chosen))
-        assert len(kept) < len(table)
-        pq.write_table(kept, folder / f"{name}.parquet")
-    return copy
+WORLDS = {"whole": lambda _: None, "without": without_one_customer, "with": with_one_customer_more}
 
 
 @pytest.fixture(scope="module")
@@ -98,59 +45,103 @@ def captured(
     small_settings: list[str],
     new_output: Callable[[Path], Path],
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Captured, Captured, Path]:
-    root = tmp_path_factory.mktemp("egress")
-    shutil.copytree(small_world, root / "world")
-    neighbour = without_one_customer(root / "world", root / "neighbour")
-    both = (
-        sorted_out(run(world, new_output(root / f"out-{world.name}"), small_settings))
-        for world in (root / "world", neighbour)
+) -> dict[str, TwoRuns]:
+    root, found = tmp_path_factory.mktemp("egress"), {}
+    for name, change in WORLDS.items():
+        world, output = Path(shutil.copytree(small_world, root / name)), new_output(root / f"out-{name}")
+        change(world)
+        first, ended = run(world, output, small_settings)
+        assert ended == ""
+        lower_caps(world)
+        second, ended = run(world, output, [*small_settings, "privacy.epsilon=2.9", "seed=1"])
+        found[name] = TwoRuns(sorted_out(first), sorted_out(second), ended, world, output)
+    return found
+
+
+@pytest.fixture(params=["without", "with"])
+def neighbours(request: pytest.FixtureRequest, captured: dict[str, TwoRuns]) -> tuple[TwoRuns, TwoRuns]:
+    """The world and one that differs from it in one customer."""
+    return captured["whole"], captured[request.param]
+
+
+def test_every_stage_and_silo_is_in_the_capture(captured: dict[str, TwoRuns]) -> None:
+    for runs in captured.values():
+        stages = {key[1] for key in runs.first.public}
+        assert {
+            "query.hello",
+            "train.popularity",
+            "train.intervals",
+            "train.copurchase",
+            "train.towers",
+            "query.receipts",
+        } <= stages
+        assert len({key[0] for key in runs.first.public}) == 3
+        assert len([key for key in runs.first.noised if key[1] == "train.towers"]) == 3 * 5
+
+
+def test_the_second_run_is_refused_and_says_what_is_left(captured: dict[str, TwoRuns]) -> None:
+    for runs in captured.values():
+        public = runs.second.public
+        assert "budget-exceeded" in {value for key, value in public.items() if key[-1] == "status"}
+        left = [value for key, value in public.items() if key[-1] == "epsilon_left"]
+        assert len(left) == 3
+        assert all(0 <= value < 3.0 for value in left)
+        assert runs.ended.startswith("BudgetExceededError")
+
+
+@pytest.mark.evidence
+def test_public_fields_are_identical_with_one_customer_more_or_less(
+    neighbours: tuple[TwoRuns, TwoRuns], evidence: Callable[..., None]
+) -> None:
+    one, other = neighbours
+    assert one.first.public == other.first.public
+    assert one.second.public == other.second.public
+    assert one.ended == other.ended
+    fields = len(one.first.public) + len(one.second.public)
+    evidence(
+        f"captured egress, a neighbour {other.world.name} one customer",
+        bar="nothing undeclared; public fields bit-identical over two runs on the same ledgers",
+        measured=f"{fields} public fields, 0 differ",
     )
-    return (*both, root)
 
 
-def test_every_stage_and_silo_is_in_the_capture(captured: tuple[Captured, Captured, Path]) -> None:
-    stages = {key[1] for key in captured[0].public}
-    assert {
-        "query.hello",
-        "train.popularity",
-        "train.intervals",
-        "train.copurchase",
-        "train.towers",
-    } <= stages
-    assert len({key[0] for key in captured[0].public}) == 3
-    assert len([key for key in captured[0].noised if key[1] == "train.towers"]) == 3 * 5
+def test_sealed_fields_differ_by_clock_and_key_alone(neighbours: tuple[TwoRuns, TwoRuns]) -> None:
+    one, other = neighbours
+    for first, second in ((one.first, other.first), (one.second, other.second)):
+        assert first.sealed.keys() == second.sealed.keys()
+        for key, value in first.sealed.items():
+            if key[-1] == "receipts":
+                assert charges(value) == charges(second.sealed[key])
+            else:
+                assert key[-1] == "ledger_head"
+                assert len(value) == 64
 
 
-def test_public_fields_are_identical_without_one_customer(captured: tuple[Captured, Captured, Path]) -> None:
-    first, second, _ = captured
-    assert first.public == second.public
+def test_every_sum_is_noised_and_never_twice_the_same(neighbours: tuple[TwoRuns, TwoRuns]) -> None:
+    one, other = neighbours
+    for first, second in ((one.first, other.first), (one.second, other.second)):
+        assert first.noised.keys() == second.noised.keys()
+        for key, values in first.noised.items():
+            changed = second.noised[key]
+            assert (values.dtype, values.shape) == (np.float32, changed.shape)
+            assert np.mean(values == changed) < 0.01
+            assert len(np.unique(values)) > 0.99 * len(values)
 
 
-def test_sealed_fields_differ_by_clock_and_key_alone(captured: tuple[Captured, Captured, Path]) -> None:
-    first, second, _ = captured
-    assert first.sealed.keys() == second.sealed.keys()
-    for key, value in first.sealed.items():
-        if key[-1] == "receipts":
-            assert charges(value) == charges(second.sealed[key])
-        else:
-            assert key[-1] == "ledger_head"
-            assert len(value) == 64
+def test_no_customer_is_named_in_any_reply(captured: dict[str, TwoRuns]) -> None:
+    for runs in captured.values():
+        parts = (runs.first.public, runs.first.sealed, runs.second.public, runs.second.sealed)
+        texts = "\n".join(str(value) for part in parts for value in part.values()) + runs.ended
+        assert not [name for name in customers_of(runs.world) if name in texts]
 
 
-def test_every_sum_is_noised_and_never_twice_the_same(captured: tuple[Captured, Captured, Path]) -> None:
-    first, second, _ = captured
-    assert first.noised.keys() == second.noised.keys()
-    for key, values in first.noised.items():
-        other = second.noised[key]
-        assert (values.dtype, values.shape) == (np.float32, other.shape)
-        assert np.mean(values == other) < 0.01
-        assert len(np.unique(values)) > 0.99 * len(values)
-
-
-def test_no_customer_is_named_in_any_reply(captured: tuple[Captured, Captured, Path]) -> None:
-    first, _, root = captured
-    texts = "\n".join(str(value) for value in [*first.public.values(), *first.sealed.values()])
-    for folder in (root / "world" / "silos").iterdir():
-        customers = pq.read_table(folder / "customers.parquet")["customer_id"].to_pylist()
-        assert not any(customer in texts for customer in customers)
+def test_no_customer_is_named_in_what_the_coordinator_writes(captured: dict[str, TwoRuns]) -> None:
+    """Run folders, the mirror of the ledgers, MLflow's database and artifacts, bundles."""
+    for runs in captured.values():
+        files = [path for path in runs.output.rglob("*") if path.is_file()]
+        assert {".db", ".json", ".parquet", ".safetensors", ".onnx"} <= {path.suffix for path in files}
+        names = {name.encode() for name in customers_of(runs.world)}
+        assert min(map(len, names)) >= 16
+        for path in files:
+            content = content_of(path)
+            assert not [name for name in names if name in content], path

@@ -72,5 +72,5 @@ def test_neighbours_replayed(
     evidence(
         f"neighbours replayed: {name}",
         bar="the same control flow; the release moves by at most the clip norm",
-        measured=f"{pairs} pairs, 0 violations, largest move {largest / clip_norm:.6f} of the clip norm",
+        measured=f"{pairs} pairs, 0 violations, largest move {largest / clip_norm:.4f} of the clip norm",
     )
