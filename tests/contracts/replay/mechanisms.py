@@ -97,8 +97,12 @@ def bound_and_noise(name: str) -> tuple[float, float]:
 class Stage:
     """Runs one mechanism on data sets, each with a reservation of its own in a scratch ledger."""
 
-    def __init__(self, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.name, self._folder, self._patch, self._runs = name, folder, monkeypatch, 0
+    def __init__(
+        self, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, mechanism: Run | None = None
+    ) -> None:
+        """mechanism: another one than the product's, under the same name."""
+        self.name, self._mechanism = name, mechanism or MECHANISMS[name]
+        self._folder, self._patch, self._runs = folder, monkeypatch, 0
 
     def run(self, customers: list[Customer], coins: np.ndarray, keys: np.ndarray, seed: int) -> Outcome:
         """One release of these customers with their own coins and keys."""
@@ -109,7 +113,7 @@ class Stage:
         try:
             ledger = self._ledger()
             with spend.spending(ledger, self._charge()) as reservation:
-                released = MECHANISMS[self.name](training_data(customers), PLAN, SETTINGS, reservation)
+                released = self._mechanism(training_data(customers), PLAN, SETTINGS, reservation)
             return Outcome(released.values, noise.requests, _charged(ledger, reservation.row))
         finally:
             self._patch.undo()

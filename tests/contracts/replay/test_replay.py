@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from recsys.data.history import Histories
+from recsys.models import popularity
+from recsys.privacy.mechanisms import noised_sum
 from recsys.privacy.plan import MECHANISMS as PLANNED
+from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.releases import TOWERS
-from tests.contracts.replay.mechanisms import MECHANISMS, PLAN, Outcome, Stage, bound_and_noise
-from tests.contracts.replay.worlds import KINDS, Pair, draw_pair
+from tests.contracts.replay.mechanisms import MECHANISMS, PLAN, Outcome, Run, Stage, bound_and_noise
+from tests.contracts.replay.worlds import KINDS, N_ITEMS, Pair, draw_pair
+from training.config import POPULARITY, SiloSettings
+from training.local import TrainingData
+from training.spend import Released, Reservation
 
 
 def test_every_mechanism_of_the_plan_is_replayed() -> None:
@@ -43,6 +51,29 @@ def rounding(name: str, clip_norm: float, n: int) -> float:
     return unit * (8 * (2 + np.log2(max(n, 1))) if name == TOWERS else 3)
 
 
+def violations(name: str, pair: Pair, more: Outcome, less: Outcome, alone: Outcome) -> list[str]:
+    """What is not as promised in a pair of neighbouring worlds; `alone` is the world of their difference."""
+    clip_norm, noise_std = bound_and_noise(name)
+    allowed = rounding(name, clip_norm, len(pair.customers))
+    draws = [(np.prod(shape), std) for _, shape, std in _requests(more, "normal")]
+    rates = [rate for _, rate in _requests(more, "coins")]
+    if more.flow != less.flow or more.flow != alone.flow:
+        return ["the control flow differs"]
+    moved = more.values.astype(np.float64) - less.values
+    found = {
+        "not one draw for all coordinates": [size for size, _ in draws] != [more.values.size],
+        "another standard deviation": not np.allclose([std for _, std in draws], noise_std, rtol=1e-12),
+        "another sampling rate": rates != ([PLAN.dpsgd.sampling_rate] if name == TOWERS else []),
+        "moved by more than the clip norm": not np.linalg.norm(moved) <= clip_norm + allowed,
+        "another customer's share moved": not np.linalg.norm(moved - alone.values) <= allowed,
+    }
+    return [what for what, is_so in found.items() if is_so]
+
+
+def _requests(outcome: Outcome, kind: str) -> list[tuple[Any, ...]]:
+    return [request for request in outcome.requests if request[0] == kind]
+
+
 @pytest.mark.evidence
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_neighbours_replayed(
@@ -52,25 +83,59 @@ def test_neighbours_replayed(
     counted: Callable[[int, int], int],
     evidence: Callable[..., None],
 ) -> None:
-    stage, (clip_norm, noise_std) = Stage(name, tmp_path, monkeypatch), bound_and_noise(name)
+    stage, (clip_norm, _) = Stage(name, tmp_path, monkeypatch), bound_and_noise(name)
     pairs, largest = counted(2 * len(KINDS), 1040), 0.0
     for number in range(pairs):
         pair = draw_pair(number)
         more, less, alone = worlds(stage, pair)
-        assert more.flow == less.flow == alone.flow, pair.kind
-        draws = [request[1:] for request in more.requests if request[0] == "normal"]
-        assert [np.prod(shape) for shape, _ in draws] == [more.values.size]
-        assert [std for _, std in draws] == [pytest.approx(noise_std, rel=1e-12)]
-        coins = [rate for kind, rate, *_ in more.requests if kind == "coins"]
-        assert coins == ([PLAN.dpsgd.sampling_rate] if name == TOWERS else [])
-        moved = more.values.astype(np.float64) - less.values
-        allowed = rounding(name, clip_norm, len(pair.customers))
-        assert np.linalg.norm(moved) <= clip_norm + allowed, pair.kind
-        assert np.linalg.norm(moved - alone.values) <= allowed, f"{pair.kind}: another customer's share moved"
-        largest = max(largest, float(np.linalg.norm(moved)))
+        assert violations(name, pair, more, less, alone) == [], (number, pair.kind)
+        largest = max(largest, float(np.linalg.norm(more.values.astype(np.float64) - less.values)))
     assert largest > 0.8 * clip_norm, "no customer came near the bound: nothing was measured"
     evidence(
         f"neighbours replayed: {name}",
         bar="the same control flow; the release moves by at most the clip norm",
         measured=f"{pairs} pairs, 0 violations, largest move {largest / clip_norm:.4f} of the clip norm",
     )
+
+
+def _release(total: Callable[[Histories], np.ndarray]) -> Run:
+    """A noised and charged sum under the name of popularity, bounded or not."""
+
+    def run(data: TrainingData, plan: PrivacyPlan, _: SiloSettings, reservation: Reservation) -> Released:
+        values, customers = total(data.dataset.histories), len(data.dataset.customer_ids)
+        release = plan.release(POPULARITY)
+        return reservation.release(
+            POPULARITY, lambda noise: noised_sum(values, release, noise, max(customers, 1))
+        )
+
+    return run
+
+
+def _bounded(histories: Histories) -> np.ndarray:
+    return popularity.contribution(histories, N_ITEMS, 10)
+
+
+def _clipped_together(histories: Histories) -> np.ndarray:
+    counts = np.bincount(histories.items, minlength=N_ITEMS).astype(np.float64)
+    return counts * min(1.0, 0.9 * len(histories) / max(np.linalg.norm(counts), 1.0))
+
+
+def _first_decides(histories: Histories) -> np.ndarray:
+    total = _bounded(histories)
+    total[histories.items[: histories.offsets[min(1, len(histories))]]] = 0.0
+    return total
+
+
+BROKEN = {
+    "the sum is clipped, not the customers": _clipped_together,
+    "divided by the real number of customers": lambda h: _bounded(h) / max(len(h), 1),
+    "one customer decides which items count": _first_decides,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_mechanism_is_caught(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each passes the checks that a release makes of itself; only its neighbour gives it away."""
+    stage = Stage(POPULARITY, tmp_path, monkeypatch, _release(BROKEN[broken]))
+    pairs = [draw_pair(number) for number in range(2 * len(KINDS))]
+    assert any(violations(POPULARITY, pair, *worlds(stage, pair)) for pair in pairs)
