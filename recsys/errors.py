@@ -75,10 +75,8 @@ class LedgerError(ThousandFacesError):
     exit_code = 3
 
 
-class ApprovalRequiredError(ThousandFacesError):
+class ApprovalRequiredError(LedgerError):
     """The ledger's policy asks a second person for this. The message says which command they run."""
-
-    exit_code = 3
 
 
 class PlanError(ThousandFacesError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,19 @@ def test_the_same_rows_have_the_same_hashes_in_both(
     assert server.rows() == file.rows()
     assert server.head_mark() == file.head_mark()
     assert (server.verify(), server.receipts()) == (file.verify(), file.receipts())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_opened_by_many_at_once_it_is_made_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    where = tmp_path / "l.sqlite" if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    with ThreadPoolExecutor(6) as pool:
+        rows = list(pool.map(lambda n: Ledger(where).record_audit("north", {"n": n}), range(6)))
+    ledger = Ledger(where)
+    assert sorted(rows) == [1, 2, 3, 4, 5, 6]
+    assert sorted(row.details["n"] for row in ledger.rows()) == [0, 1, 2, 3, 4, 5]
+    assert ledger.verify().ok
 
 
 @pytest.mark.parametrize(
