@@ -84,7 +84,7 @@ def test_neighbours_replayed(
     evidence: Callable[..., None],
 ) -> None:
     stage, (clip_norm, _) = Stage(name, tmp_path, monkeypatch), bound_and_noise(name)
-    pairs, largest = counted(2 * len(KINDS), 1040), 0.0
+    pairs, largest = counted(len(KINDS), 1040), 0.0
     for number in range(pairs):
         pair = draw_pair(number)
         more, less, alone = worlds(stage, pair)
