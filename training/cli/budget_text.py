@@ -79,7 +79,8 @@ def _history_cells(row: Row) -> list[str]:
     if event := row.event:
         numbers = [f"{event.noise_multiplier:.4g}", f"{event.sampling_rate:g}", str(event.steps)]
     of = "" if row.reservation is None else str(row.reservation)
-    who = [str(words.get("run_id", "")), str(words.get("requester", words.get("approver", "")))]
+    people = [str(words[name]) for name in ("requester", "approver") if words.get(name)]
+    who = [str(words.get("run_id", "")), ", approved by ".join(people)]
     return [str(row.id), row.time[:19], row.kind, of, _what(row), *numbers, *who]
 
 

@@ -197,8 +197,8 @@ def test_an_approval_lets_the_plan_through(north: Ledger) -> None:
         "nobody has asked" in run("approve", "--ledger", north.path, "--plan", "a" * 64, "--by", "b").stdout
     )
     history = run("history", "--ledger", north.path).stdout
-    for words in ("approval above ε = 0", f"{PLAN[:12]}… up to ε = 3", "ben"):
-        assert words in history
+    for words in ("approval above ε = 0", f"{PLAN[:12]}… up to ε = 3", "ana, approved by ben"):
+        assert words in " ".join(history.split())
     for arguments in (["--plan", "short", "--by", "ben"], ["--plan", PLAN, "--by", " "]):
         assert isinstance(run("approve", "--ledger", north.path, *arguments).exception, ConfigError)
 
