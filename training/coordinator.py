@@ -6,9 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from recsys.bundle.contents import Bundle
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, VoidReleaseError
+from recsys.privacy.ledger import Ledger
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
 from training.build import train_models
@@ -60,7 +62,17 @@ def _run(session: Session, kind: DataKind) -> dict[str, Any]:
     bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
     report |= {"model_version": bundle.version, "seconds": session.seconds}
     release = record_run(session, report, models.curves)
+    _note_model(session, bundle)
     return report | {"model": {"name": release.name, "version": release.version, "alias": CANDIDATE}}
+
+
+def _note_model(session: Session, bundle: Bundle) -> None:
+    """Once, a row in the coordinator's ledger: which model came of what the silos were charged for."""
+    mirror = Ledger(session.folder.ledger)
+    if not any(row.kind == "model" for row in mirror.rows()):
+        words = {"model_version": bundle.version, "manifest_seal": bundle.manifest.seal}
+        run = {"run_id": session.folder.run_id, "plan_fingerprint": session.plan.fingerprint()}
+        mirror.record_model("", {**words, **run, "statement": bundle.statement["id"]})
 
 
 def data_kind(config: TrainingConfig, federation: FederationConfig) -> DataKind:

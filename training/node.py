@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -121,7 +122,9 @@ class Node:
     def _charge(
         self, request: Request, plan: PrivacyPlan, stage: str, snapshot: str, steps: int | None = None
     ) -> Charge:
-        return planned_charge(
+        settings = request.text("settings")
+        until = SiloSettings.model_validate_json(settings).until
+        charge = planned_charge(
             plan,
             stage,
             silo=self.config.name,
@@ -131,6 +134,12 @@ class Node:
             approver=request.text("approver") or None,
             snapshot_hmac=snapshot,
             steps=steps,
+        )
+        return replace(
+            charge,
+            config_hash=hashlib.sha256(settings.encode()).hexdigest(),
+            window=f"events before {until.isoformat()}" if until and stage != METRICS else "all events",
+            retention=self.config.retention,
         )
 
     def _data(self, request: Request, settings: SiloSettings) -> tuple[TrainingData, str]:

@@ -42,6 +42,7 @@ class SiloConfig(BaseModel):
     ordering: what interactions are ordered by; found from the columns present when left out.
     ledger: the privacy ledger, a file or a `postgresql://user@host/database?schema=NAME` URL
     purpose_caps: a cap of its own for what is spent on a purpose (training, evaluation, audit), at `delta`
+    retention: how long what was released may be kept, in the operator's words; each charge records it
     approval_above: plans whose epsilon is above it need a second person's approval; 0 is every plan
     """
 
@@ -57,6 +58,7 @@ class SiloConfig(BaseModel):
     online: FilePath | None = None
     ledger: LedgerPlace = Path("ledger.sqlite")
     purpose_caps: dict[Purpose, Epsilon] = Field(default_factory=dict)
+    retention: str | None = None
     approval_above: float | None = Field(default=None, ge=0, strict=True, allow_inf_nan=False)
 
     @field_validator("timezone")

@@ -85,7 +85,8 @@ def test_the_run_is_recorded_with_public_numbers_and_registered(trained) -> None
     assert run.data.metrics["person_epsilon"] == pytest.approx(report["person_epsilon"])
     assert len(client.get_metric_history(found.run_id, "update_norm")) == 5
     assert not any("loss" in name or "recall" in name for name in run.data.metrics)
-    assert {f.path for f in client.list_artifacts(found.run_id)} == {"bundle", "plan.json", "plots"}
+    told = {"plan.json", "statement.json", "registry_entry.json"}
+    assert {f.path for f in client.list_artifacts(found.run_id)} == {"bundle", "plots", *told}
 
 
 def test_progress_covers_every_stage(trained) -> None:
@@ -231,3 +232,19 @@ def test_two_processes_do_not_share_a_run(configured: Configured) -> None:
     run = open_run(config.output, {}, resume=False)
     with run.locked(), pytest.raises(TrainingError, match="another process"), run.locked():
         pass
+
+
+def test_every_charge_says_what_it_was_for_and_the_mirror_which_model_came_of_it(trained) -> None:
+    report, config = trained.result.report, trained.config
+    silos = FederationConfig.load(config.federation).silo_configs()
+    charged = [row for silo in silos for row in Ledger(silo.ledger).rows() if row.kind == "reserve"]
+    hashes = {row.details["config_hash"] for row in charged}
+    assert len(hashes) == 1
+    assert len(hashes.pop()) == 64
+    assert {row.details["window"] for row in charged} == {"all events"}
+    assert {row.details["purpose"] for row in charged} == {"training"}
+    assert all(row.details["code_hash"] and row.details["dependency_hash"] for row in charged)
+    (model,) = [row for row in Ledger(trained.result.folder / "ledger.db").rows() if row.kind == "model"]
+    assert model.details["model_version"] == report["model_version"]
+    assert model.details["run_id"] == trained.result.run_id
+    assert model.details["plan_fingerprint"] == report["plan_fingerprint"]
