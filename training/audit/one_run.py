@@ -114,9 +114,12 @@ def attacked_run(
     dpsgd = plan.dpsgd
     if dpsgd is None:
         raise PlanError("the plan has no towers to attack; give 'towers' a share above 0")
-    inside = np.random.default_rng().random(world.count) < 0.5
+    random = np.random.default_rng()
+    inside = random.random(world.count) < 0.5
     sequences, engine = world.sequences(inside), Engine(world.objective)
-    parameters, optimizer = world.parameters(), ServerAdam(LEARNING_RATE, dpsgd.steps)
+    # A public start of this run's own makes canaries identically distributed, as the statistics ask for.
+    parameters = world.parameters(int(random.integers(2**32)))
+    optimizer = ServerAdam(LEARNING_RATE, dpsgd.steps)
     scores = np.zeros(world.count)
     for step in range(dpsgd.steps):
         sent = engine.noised_gradient(parameters, sequences, dpsgd, noise()).values

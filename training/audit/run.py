@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from recsys.privacy.ledger_provenance import code_hash, code_version
+from recsys.privacy.plan import PrivacyPlan
 from training.audit.canaries import CanaryWorld
 from training.audit.checks.suite import CHECKS, run_checks
 from training.audit.finding import Finding
@@ -51,7 +52,7 @@ class Scale:
         return wanted if most is None else min(most, wanted)
 
 
-QUICK = Scale(tower_trials=1_000, sum_trials=None, least_trials=1_000, samples=2_000, canaries=1_000)
+QUICK = Scale(tower_trials=1_000, sum_trials=None, least_trials=1_000, samples=2_000, canaries=3_000)
 FULL = Scale(tower_trials=None, sum_trials=None, least_trials=10_000, samples=20_000, canaries=5_000)
 
 
@@ -63,11 +64,15 @@ def run_audit(
     checks: Iterable[str] = CHECKS,
     progress: Progress = silent,
 ) -> AuditResult:
-    """Everything, against claims of these epsilons at delta. Findings say what failed; nothing is raised."""
+    """Everything, against claims of these epsilons at delta. Findings say what failed.
+
+    Raises PlanError before anything runs if a claim is none.
+    """
     begun, now = time.monotonic(), datetime.now(UTC)
+    plans = [one_run_plan(claim, delta, scale.canaries) for claim in claims]
     found = [*_behaviour(tuple(checks), scale, progress)]
     steps = _steps(scale, claims, delta, progress)
-    one_run = _one_run(scale, claims, delta, progress)
+    one_run = _one_run(plans, scale, progress)
     return AuditResult(
         audit_id=f"{now:%Y%m%dT%H%M%S}-{uuid4().hex[:6]}",
         created=now.isoformat(timespec="seconds"),
@@ -114,15 +119,12 @@ def _steps(scale: Scale, claims: Sequence[float], delta: float, progress: Progre
     return tuple(results)
 
 
-def _one_run(
-    scale: Scale, claims: Sequence[float], delta: float, progress: Progress
-) -> tuple[OneRunResult, ...]:
+def _one_run(plans: Sequence[PrivacyPlan], scale: Scale, progress: Progress) -> tuple[OneRunResult, ...]:
     world, results = CanaryWorld(scale.canaries), list[OneRunResult]()
-    for number, claim in enumerate(claims):
-        plan = one_run_plan(claim, delta, scale.canaries)
+    for number, plan in enumerate(plans):
 
         def shown(step: int, steps: int, before: int = number) -> None:
-            progress(RUNNING, before * steps + step, len(claims) * steps)
+            progress(RUNNING, before * steps + step, len(plans) * steps)
 
         results.append(judge(attacked_run(world, plan, progress=shown), plan))
     return tuple(results)

@@ -1,8 +1,9 @@
 """What the scores of independent canaries prove: how well they tell those inside from those outside.
 
-Each canary has rows of the table of its own, and the noise on them is drawn apart from all other noise (the
-noise audit tests that). Then the scores are independent given the coins, and their two distributions can be
-held against the claim's curve directly, with a confidence that grows with the number of canaries.
+Each canary has rows of the table of its own; the noise on them is drawn apart from all other noise (the noise
+audit tests that), and they start as every other's do. Then scores are independent and identically distributed
+given the coins, and their two distributions can be held against the claim's curve directly, with a confidence
+that grows with the number of canaries.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--federation", type=click.Path(dir_okay=False, path_type=Path), help=FEDERATION)
-@click.option("--full", is_flag=True, help="At the counts of the evidence: takes some twenty minutes.")
+@click.option("--full", is_flag=True, help="At the counts of the evidence: takes some fifteen minutes.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

@@ -1,5 +1,8 @@
 """A whole audit at the smallest counts: every part runs, and what fails is told apart."""
 
+import pytest
+
+from recsys.errors import PlanError
 from training.audit import run as run_module
 from training.audit.canaries import STAMP
 from training.audit.finding import Finding
@@ -31,6 +34,13 @@ def test_a_failed_check_makes_the_audit_fail(monkeypatch):
     monkeypatch.setattr(run_module, "run_checks", lambda names: {name: [broken] for name in names})
     result = run_audit(TINY, claims=(8.0,), checks=("noise_of_sums",))
     assert [line.words for line in result.failed] == ["half the noise"]
+
+
+def test_a_claim_that_is_none_is_refused_before_anything_runs():
+    told = []
+    with pytest.raises(PlanError, match="target_epsilon"):
+        run_audit(TINY, claims=(8.0, 1e4), progress=lambda *step: told.append(step))
+    assert not told
 
 
 def test_full_counts_meet_the_evidences_bar():
