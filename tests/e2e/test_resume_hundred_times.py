@@ -69,6 +69,7 @@ def test_killed_and_resumed_no_noise_is_repeated_and_redone_work_is_charged(
             code = trainer.train(folders[-1], chosen.uniform(0.0, whole))
             assert code in (0, -signal.SIGKILL)
             if code == 0:
+                whole *= 0.7
                 break
             kills += 1
         else:

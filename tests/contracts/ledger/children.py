@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,10 @@ class Child:
 
     pid: int
     pipe: int
+
+    def wait_until_it_tells(self) -> None:
+        """Wait for its first line."""
+        select.select([self.pipe], [], [])
 
     def kill(self) -> None:
         """kill -9, wherever it is."""
