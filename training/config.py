@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +22,14 @@ MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, TOWERS, METRICS)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _whoami() -> str:
+    """The person at this account: a policy of approval asks for a second one."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        return f"user {os.getuid()}"
 
 
 class _Section(BaseModel):
@@ -158,6 +168,7 @@ class SiloSettings(_Section):
 class TrainingConfig(_Section):
     """Everything that one training run is told. Relative paths are relative to the working directory.
 
+    requester: who asks the silos to spend, a person; recorded with every charge
     until: read only events before this moment (a public constant, so that what comes later can be held out)
     """
 
@@ -166,7 +177,7 @@ class TrainingConfig(_Section):
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "thousandfaces"
     data_kind: Literal["simulated", "research", "production"] | None = None
     research_data: bool = False
-    requester: str = "thousandfaces train"
+    requester: Annotated[str, Field(min_length=1)] = Field(default_factory=_whoami)
     approver: str | None = None
     seed: int = 0
     until: AwareDatetime | None = None

@@ -64,8 +64,9 @@ class Node:
 
     def epsilon_left(self) -> float:
         """What the silo's cap leaves; a function of past plans alone. Raises LedgerError."""
-        spent = self.ledger().epsilon(self.config.delta)
-        return max(0.0, self.config.epsilon_cap - spent)
+        ledger = self.ledger()
+        cap = ledger.cap()
+        return 0.0 if cap is None else max(0.0, cap.epsilon - ledger.epsilon(cap.delta))
 
     def check_catalogue(self, request: Request) -> None:
         """Raises CatalogueDiffersError unless both sides number items alike."""

@@ -42,7 +42,7 @@ def _sums(preview: Preview) -> Table:
         "numbers in each",
         "MB in all",
         "one customer ≤",
-        "noise σ",
+        "noise sd",
         "rate",
         "ε",
     )

@@ -44,6 +44,7 @@ HELP_SET = "Change one setting, for example --set privacy.epsilon=2 --set towers
     default=None,
     help="The data are a public research set: everything written is stamped 'outside the claim'.",
 )
+@click.option("--by", "requester", metavar="NAME", help="Who asks.  [default: this account's name]")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout.")
 def train(
     federation: Path | None,
@@ -52,6 +53,7 @@ def train(
     overrides: tuple[str, ...],
     resume: bool,
     research_data: bool | None,
+    requester: str | None,
     as_json: bool,
 ) -> None:
     """Train a federated, differentially private model and register it as 'candidate'.
@@ -67,7 +69,8 @@ def train(
     from training.progress import shown
     from training.run import run_training
 
-    options = {"federation": federation, "output": output, "research_data": research_data}
+    told = {"federation": federation, "output": output, "requester": requester}
+    options = {**told, "research_data": research_data}
     config = load_config(config_file, overrides, options)
     with shown() as progress:
         result = run_training(config, progress=progress, resume=resume)
