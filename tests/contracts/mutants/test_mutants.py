@@ -3,14 +3,21 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from recsys.cli import cli
+from recsys.errors import TrainingError
+from training import aggregation
 from training.audit.checks.suite import CHECKS, run_checks
+from training.audit.finding import Finding
 from training.audit.mutants.catalogue import MUTANTS
-from training.audit.mutants.matrix import CORRECT, run_matrix
+from training.audit.mutants.matrix import CORRECT, Verdict, judge, run_matrix
+from training.audit.mutants.registry import Mutant, Replacement
+from training.cli import audit_mutants
+from training.cli.audit import audit
 
 SPECIFIED = {
     "no_noise",
@@ -63,12 +70,17 @@ CAUGHT_BY = {
 
 ROOT = Path(__file__).parents[3]
 
+QUICK = ["divisor_from_len", "half_the_steps_accounted", "single_silo_epsilon_as_person_level"]
+
 # Whole runs, bundles, messages and models: what must go on working for a bug to reach production.
+RUNS = "tests/training/test_run.py"
 NOT_ABOUT_PRIVACY = [
+    f"{RUNS}::test_the_bundle_holds_what_was_trained",
+    f"{RUNS}::test_progress_covers_every_stage",
+    f"{RUNS}::test_finished_stages_are_not_done_again",
     "tests/training/test_batches.py",
-    "tests/training/test_run.py",
-    "tests/training/test_server_optimizer.py",
     "tests/training/test_simulate.py",
+    "tests/training/test_server_optimizer.py",
     "tests/recsys/models",
     "tests/recsys/towers",
     "tests/e2e/test_train_serve_skew.py",
@@ -114,21 +126,31 @@ def test_the_correct_build_passes_every_run(counted, evidence) -> None:
 
 
 @pytest.mark.evidence
-def test_every_mutant_is_caught(counted, evidence) -> None:
-    """The whole suite in child processes; in every build for two mutants, with full counts for all."""
-    names = sorted(MUTANTS)[: counted(2, len(MUTANTS))]
-    verdicts = list(run_matrix(names, correct_runs=1))
-    caught = [verdict.build for verdict in verdicts if verdict.build != CORRECT and verdict.caught_by]
+def test_every_mutant_is_caught_in_a_process_of_its_own(counted, evidence) -> None:
+    """With full counts all checks judge all mutants; in every build some quick checks judge three."""
+    names = sorted(MUTANTS) if counted(0, 1) else QUICK
+    checks = list(CHECKS) if counted(0, 1) else [CAUGHT_BY[name] for name in QUICK]
+    correct, *broken = run_matrix(names, checks=checks)
+    caught = [verdict.build for verdict in broken if verdict.caught_by]
     evidence(
         "mutants caught by measured behaviour",
         bar="at least 20 mutants, all caught",
         measured=f"{len(caught)} of {len(names)}",
     )
-    assert verdicts[0].build == CORRECT
-    assert not verdicts[0].caught_by
+    assert (correct.build, correct.evidence) == (CORRECT, [])
     assert caught == names
-    for verdict in verdicts[1:]:
+    for verdict in broken:
         assert CAUGHT_BY[verdict.build] in verdict.caught_by
+
+
+def test_a_build_that_crashes_is_not_called_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash() -> Iterator[Replacement]:
+        """A build that does not run."""
+        yield aggregation, "public_divisor", None
+
+    monkeypatch.setitem(MUTANTS, "crash", Mutant("crash", "crash", crash))
+    with pytest.raises(TrainingError, match="'crash' could not be finished: TypeError"):
+        judge("crash", ["public_divisor"])
 
 
 @pytest.mark.evidence
@@ -138,13 +160,9 @@ def test_a_mutant_passes_what_is_not_about_privacy(counted, evidence) -> None:
     tests = NOT_ABOUT_PRIVACY[: counted(1, len(NOT_ABOUT_PRIVACY))]
     noticed = {}
     for name in names:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.contracts.mutants.plugin"]
-        ended = subprocess.run(
-            [*command, "-p", "no:cacheprovider", "--mutant", name, *tests],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.contracts.mutants.plugin"]
+        command = [sys.executable, "-m", "pytest", *options, "--mutant", name, *tests]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if ended.returncode:
             noticed[name] = ended.stdout[-2000:]
     evidence(
@@ -155,10 +173,44 @@ def test_a_mutant_passes_what_is_not_about_privacy(counted, evidence) -> None:
     assert not noticed
 
 
-def test_the_command_prints_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["audit", "mutants", "--json", "--only", "divisor_from_len"], standalone_mode=False)
-    summary = json.loads(capsys.readouterr().out)
-    assert (summary["mutants"], summary["caught"], summary["missed"]) == (1, 1, [])
-    assert summary["names"] == ["divisor_from_len"]
-    assert "public_divisor" in summary["caught_by"]["divisor_from_len"]
-    assert (summary["correct_runs"], summary["correct_passed"]) == (1, 1)
+ALARM = [Finding("noise", False, 0.5, 0.9, "half the noise")]
+VERDICTS = [Verdict(CORRECT, {"noise": []}), Verdict("no_noise", {"noise": ALARM, "other": []})]
+
+
+def test_the_command_prints_a_summary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit_mutants, "run_matrix", lambda *_, **__: iter(VERDICTS))
+    audit.main(["mutants", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out) == {
+        "mutants": 1,
+        "caught": 1,
+        "names": ["no_noise"],
+        "caught_by": {"no_noise": ["noise"]},
+        "missed": [],
+        "correct_runs": 1,
+        "correct_passed": 1,
+    }
+    audit.main(["mutants"], standalone_mode=False)
+    assert "half the noise" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        (Verdict("no_noise", {"noise": []}), "'no_noise' was missed"),
+        (Verdict(CORRECT, {"noise": ALARM}), "correct build failed"),
+    ],
+)
+def test_a_missed_mutant_or_a_false_alarm_is_an_error(
+    verdict: Verdict, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_mutants, "run_matrix", lambda *_, **__: iter([verdict]))
+    with pytest.raises(TrainingError, match=told) as raised:
+        audit.main(["mutants", "--json"], standalone_mode=False)
+    assert raised.value.exit_code == 4
+
+
+def test_only_known_mutants_can_be_asked_for() -> None:
+    with pytest.raises(click.BadParameter, match="no_such_bug"):
+        audit.main(["mutants", "--only", "no_such_bug"], standalone_mode=False)
