@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -23,16 +24,23 @@ from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.files import read_catalogue
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
-from recsys.towers.two_tower import initial_parameters
+from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
-from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings, load_config
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, SiloSettings, load_config
 from training.local import tower_config
 from training.messages import Request
 from training.node import Block, Node
 
 WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
-SETTINGS = ("copurchase.top_items=60", "towers.embedding_dim=4")
-SUMS = (POPULARITY, COPURCHASE, INTERVALS)
+# The last of the six weeks is held out, for the metrics to be measured on.
+SETTINGS = (
+    "copurchase.top_items=60",
+    "towers.embedding_dim=4",
+    "until=2026-06-22T00:00:00Z",
+    "privacy.shares.towers=0.4",
+    "privacy.shares.metrics=0.1",
+)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS, METRICS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
@@ -85,6 +93,11 @@ class Bench:
         return initial_parameters(self.features, tower_config(self.settings.towers), 0)
 
     @cached_property
+    def vectors(self) -> Values:
+        """Item vectors as a trained model would have them, for the metrics."""
+        return item_vectors(self.features, tower_config(self.settings.towers), self.parameters)
+
+    @cached_property
     def neighbour(self) -> Bench:
         """The same world without one customer: the busiest consenting one of the first silo."""
         copy, first = self.copy(), self.federation.silo_configs()[0]
@@ -127,7 +140,8 @@ class Bench:
             "fingerprint": plan.fingerprint(),
             "settings": self.settings.model_dump_json(),
         }
-        return Request(fields, {"popularity": self.published, "parameters": self.parameters})
+        arrays: dict[str, NDArray[Any]] = {"popularity": self.published, "parameters": self.parameters}
+        return Request(fields, arrays | {"vectors": self.vectors, "history_table": self.vectors})
 
 
 class Subject:
