@@ -40,7 +40,7 @@ def audited(mechanism, score, threshold, claim, trials, evidence):
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_step_of_the_engine_leaks_what_it_claims_and_no_more(claim, counted, evidence):
     full = max(10_000, enough_trials(claim, DELTA))
-    trials = counted(enough_trials(claim, DELTA) if claim == 8.0 else 100, full)
+    trials = counted(enough_trials(claim, DELTA) if claim == 8.0 else 40, full)
     audited("towers", *tower_score(claim, DELTA), claim, trials, evidence)
 
 
