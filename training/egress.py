@@ -42,7 +42,11 @@ _TABLE = (
     Declared("silo", Leaves.PUBLIC, "the silo's name, registered before any data is read"),
     Declared("stage", Leaves.PUBLIC, "echo of the request"),
     Declared("round", Leaves.PUBLIC, "echo of the request"),
-    Declared("status", Leaves.PUBLIC, "'ok' or one of seven codes; texts stay in the silo's own log"),
+    Declared(
+        "status",
+        Leaves.PUBLIC,
+        "'ok' or one of seven codes, the same for all data that keep the contract; texts stay in the silo",
+    ),
     Declared("plan", Leaves.PUBLIC, "fingerprint of the privacy plan, which is made from public constants"),
     Declared("registered_customers", Leaves.PUBLIC, "a constant of silo.toml, not a count of the data"),
     Declared("ordering", Leaves.PUBLIC, "which columns the interactions have; no customer changes it"),

@@ -39,8 +39,12 @@ class Published:
     def new_items(self, sequences: Sequences, owned: NDArray[np.bool_]) -> NDArray[np.int32]:
         """The K best items that each customer does not own, by log popularity + u . v; int32 [n, K]."""
         shown = np.maximum(sequences.ids, 0)
-        users = np.einsum("nl,nld->nd", sequences.weights, self.history_table[shown])
-        scores = np.log(self.popularity) + users @ self.vectors.T
+        # In float64, then rounded: float32 products differ in their last bits with the number of rows, and a
+        # near tie would then let one customer's presence turn another's ranking.
+        table = self.history_table.astype(np.float64)
+        users = np.einsum("nl,nld->nd", sequences.weights, table[shown])
+        learned = (users @ self.vectors.astype(np.float64).T).astype(np.float32)
+        scores = np.log(self.popularity) + learned
         tastes = self.profile.users(np.where(sequences.weights > 0.0, sequences.ids, -1))
         scores += self.profile.scores(tastes, np.arange(len(self.popularity)))
         return _best(np.where(owned, -np.inf, scores))

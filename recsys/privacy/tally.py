@@ -10,7 +10,8 @@ from recsys.errors import PlanError
 from recsys.privacy.events import PrivacyEvent
 
 TOLERANCE = 1e-9
-# One run in 10^12 has a sample this odd by chance (a normal tail, and room for small samples).
+# One step in 10^12 has a sample this odd by chance (a normal tail, and room for small samples): far below
+# any delta, so that voiding for it tells nothing that delta does not allow.
 ODD_SAMPLE = 7.5
 
 
