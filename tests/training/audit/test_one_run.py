@@ -110,9 +110,9 @@ def test_the_score_of_a_step_is_the_log_likelihood_ratio():
 
 def test_guesses_are_the_extremes_half_of_them_in_and_half_out():
     scores = np.arange(100.0)
-    assert guesses(Attacked(scores, scores >= 50)) == ((10, 10), (20, 20))
-    assert guesses(Attacked(scores, scores < 50)) == ((0, 10), (0, 20))
-    assert guesses(Attacked(scores, scores >= 97)) == ((8, 10), (13, 20))
+    assert guesses(Attacked(scores, scores >= 50)) == ((20, 20),)
+    assert guesses(Attacked(scores, scores < 50)) == ((0, 20),)
+    assert guesses(Attacked(scores, scores >= 97)) == ((13, 20),)
 
 
 def test_about_half_of_the_canaries_are_inside_and_never_the_same_ones():
