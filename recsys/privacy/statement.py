@@ -31,7 +31,7 @@ KNOWN_LIMITS = (
     "in float64, which hides but does not prove away its gaps.",
     "Facts that hold for customers in general are learned, and apply to people who are in no silo too.",
     "The time that a computation takes is not hidden.",
-    "A silo refuses tables that break the data contract; that it refused is seen, and one record can cause it.",
+    "A silo refuses tables that break the data contract; that it refused is seen; one record can cause it.",
 )
 
 
