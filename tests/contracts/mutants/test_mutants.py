@@ -81,7 +81,6 @@ NOT_ABOUT_PRIVACY = [
     "tests/training/test_batches.py",
     "tests/training/test_simulate.py",
     "tests/training/test_server_optimizer.py",
-    "tests/recsys/models",
     "tests/recsys/towers",
     "tests/e2e/test_train_serve_skew.py",
 ]
