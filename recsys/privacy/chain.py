@@ -144,7 +144,7 @@ class Chain:
 
     def _no_ledger(self) -> LedgerError:
         return LedgerError(
-            f"{self.where}: not a privacy ledger of version {SCHEMA_VERSION} or older; "
+            f"{self.where}: not a privacy ledger of version {SCHEMA_VERSION} or older; {NOTHING_RESERVED}; "
             "check where it is, or install the newer release that wrote it"
         )
 

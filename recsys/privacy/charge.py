@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 from recsys.errors import LedgerError
 from recsys.privacy import checks
 from recsys.privacy.events import RELATION, UNIT, PrivacyEvent
-from recsys.privacy.ledger_provenance import code_hash, code_version, dependency_hash
+from recsys.privacy.ledger_provenance import code_hash, dependency_hash, installed_version
 from recsys.privacy.ledger_schema import PURPOSE_PATTERN
 
 ACCOUNTANT = "dp_accounting PLD, pessimistic"
@@ -91,7 +90,10 @@ class Charge:
         numbers = {name: getattr(self, name) for name in ("delta", "clip_norm", "divisor")}
         apart = {*numbers, "silo", "event", "plan_events"}
         details = {name: value for name, value in asdict(self).items() if name not in apart}
-        details |= {"accountant_version": version("dp-accounting"), "code_version": code_version()}
+        details |= {
+            "accountant_version": installed_version("dp-accounting"),
+            "code_version": installed_version(),
+        }
         details |= {"code_hash": code_hash(), "dependency_hash": dependency_hash()}
         return {**asdict(self.event), **numbers, "details": to_json(details)}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
 from recsys.privacy import accountant
 from recsys.privacy.charge import ACCOUNTANT, NOISE_SOURCE
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
+from recsys.privacy.ledger_provenance import installed_version
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.statement import DataKind, MechanismNote, PrivacyStatement
 
@@ -55,7 +55,7 @@ def statement(
         plan_fingerprint=plan.fingerprint(),
         unit=plan.unit,
         relation=plan.relation,
-        accountant=f"{ACCOUNTANT} {version('dp-accounting')}",
+        accountant=f"{ACCOUNTANT} {installed_version('dp-accounting')}",
         noise_source=NOISE_SOURCE,
         void=tuple(void),
     )

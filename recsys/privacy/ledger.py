@@ -29,7 +29,10 @@ __all__ = ["Cap", "Charge", "HeadMark", "Ledger", "Receipt", "Row", "Verificatio
 
 
 class Ledger(RuledLedger):
-    """Append-only, hash-chained privacy events: one ledger in each silo, a mirror at the coordinator."""
+    """Append-only, hash-chained privacy events: one ledger in each silo, a mirror at the coordinator.
+
+    Open it anew for each message or command: the whole chain is verified before an object's first charge.
+    """
 
     def __init__(self, where: Path | str, *, create: bool = True, witness: Path | None = None) -> None:
         super().__init__(where, create=create, witness=witness)

@@ -47,6 +47,7 @@ class Witness:
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 os.write(descriptor, b"\n" * torn + f"{mark.row} {mark.hash}\n".encode())
+                os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -10,9 +10,10 @@ from pathlib import Path
 PACKAGES = ("recsys", "training", "serving", "experiments")
 
 
-def code_version() -> str:
-    """The installed version of this product."""
-    return version("thousandfaces")
+@cache
+def installed_version(distribution: str = "thousandfaces") -> str:
+    """The installed version of a distribution, of this product if none is named; read once per process."""
+    return version(distribution)
 
 
 @cache

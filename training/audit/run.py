@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from recsys.privacy.ledger_provenance import code_hash, code_version
+from recsys.privacy.ledger_provenance import code_hash, installed_version
 from recsys.privacy.plan import PrivacyPlan
 from training.audit.canaries import CanaryWorld
 from training.audit.checks.suite import CHECKS, run_checks
@@ -79,7 +79,7 @@ def run_audit(
         seconds=round(time.monotonic() - begun, 1),
         full=scale.full,
         delta=delta,
-        code_version=code_version(),
+        code_version=installed_version(),
         code_hash=code_hash(),
         checks=tuple(CheckLine.of(finding) for finding in found),
         steps=steps,
