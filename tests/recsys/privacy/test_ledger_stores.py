@@ -87,7 +87,7 @@ def test_postgres_neither_changes_nor_removes_rows(ledger: Ledger, postgres_url:
     assert ledger.rows() == rows
 
 
-class Undone(Exception):
+class UndoneError(Exception):
     """Leaves a transaction without a trace."""
 
 
@@ -109,8 +109,8 @@ def test_postgres_itself_refuses_nonsense(
             session.run(
                 f"INSERT INTO rows ({RESERVE}) VALUES ({marks}, :previous, :hash)", **values, **hashes
             )
-            raise Undone
-    except Undone:
+            raise UndoneError
+    except UndoneError:
         assert valid
     except LedgerError as error:
         refused = str(error)
