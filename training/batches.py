@@ -48,6 +48,16 @@ class Batch:
                 self.biases[part],
             )
 
+    def padded(self, size: int) -> Batch:
+        """The batch with rows of nobody appended up to `size` customers: no targets, so no loss, no gradient.
+
+        Matrix products round differently for different numbers of rows. At one number a customer's gradient
+        has the same bits whoever else was sampled, whatever parameters a server sends.
+        """
+        rows = (self.history, self.weights, self.targets, self.is_target, self.biases)
+        missing = max(size - len(self), 0)
+        return Batch(self.negatives, *(torch.cat([x, x.new_zeros(missing, x.shape[1])]) for x in rows))
+
 
 def make_batch(
     sequences: Sequences,

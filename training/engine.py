@@ -86,7 +86,7 @@ class Engine:
     def _step(self, tower: TwoTower, batch: Batch, plan: DpSgdPlan, noise: SecureNoise) -> _NoisingOptimizer:
         clipped = _ClippedTower(tower, plan, noise.tally)
         optimizer = _NoisingOptimizer(tower, plan, noise)
-        chunks = list(batch.chunks(self.max_physical_batch))
+        chunks = [c.padded(self.max_physical_batch) for c in batch.chunks(self.max_physical_batch)]
         for number, chunk in enumerate(chunks, start=1):
             optimizer.signal_skip_step(number < len(chunks))  # noise with the last chunk alone
             losses = self.objective.losses(clipped, chunk)
@@ -122,7 +122,7 @@ class _ClippedTower(GradSampleModuleFastGradientClipping):  # type: ignore[misc]
         coefficients = self.max_grad_norm / norms.clamp(min=self.max_grad_norm)
         coefficients = torch.where(norms.isfinite(), coefficients, 0.0)
         largest = (norms.nan_to_num(0.0, 0.0) * coefficients).max().item() if len(norms) else 0.0
-        self.tally.clips.append(Clip(self.max_grad_norm, largest, len(norms)))
+        self.tally.clips.append(Clip(self.max_grad_norm, largest, int((norms != 0.0).sum())))
         return coefficients
 
 

@@ -43,7 +43,9 @@ class Published:
         # near tie would then let one customer's presence turn another's ranking.
         table = self.history_table.astype(np.float64)
         users = np.einsum("nl,nld->nd", sequences.weights, table[shown])
-        learned = (users @ self.vectors.astype(np.float64).T).astype(np.float32)
+        # Always of CHUNK rows at least: one row alone is multiplied in another order than several.
+        rows = np.pad(users, ((0, max(CHUNK - len(users), 0)), (0, 0)))
+        learned = (rows @ self.vectors.astype(np.float64).T)[: len(users)].astype(np.float32)
         scores = np.log(self.popularity) + learned
         tastes = self.profile.users(np.where(sequences.weights > 0.0, sequences.ids, -1))
         scores += self.profile.scores(tastes, np.arange(len(self.popularity)))

@@ -55,7 +55,7 @@ def mean_over_real_batch() -> Iterator[Replacement]:
 def _customers_of(parameter: Any) -> int:
     """How many customers the last physical batch had: the norms that clipping left on the parameter."""
     norms = getattr(parameter, "_norm_sample", None)
-    return 0 if norms is None else len(norms)
+    return 0 if norms is None else int((norms != 0.0).sum())
 
 
 def batch_norm() -> Iterator[Replacement]:
