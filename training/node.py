@@ -21,6 +21,7 @@ from training.evaluation import Published
 from training.local import TrainingData
 from training.messages import Request
 from training.spend import Released, Reservation, reopen, reserve, spending
+from training.steps import claim
 
 TRAINING, EVALUATION = "training", "evaluation"
 """What a release is for: the purposes that a silo may cap apart."""
@@ -103,15 +104,18 @@ class Node:
     ) -> Answer:
         data, snapshot = self._data(request, settings)
         number, end = request.number("round"), request.number("block_end")
-        key = f"{request.text('run_id')}/{request.number('attempt')}/{end}"
+        told = hashlib.sha256(request.text("settings").encode()).hexdigest()
+        key = f"{request.text('run_id')}/{request.number('attempt')}/{end}/{told}"
         fresh = block is None or block.key != key
         if block is None or block.key != key:
             steps = end - number
             reservation = reserve(ledger, self._charge(request, plan, TOWERS, snapshot, steps))
+            claim(self.config.step_log, reservation.row, key, number)
         elif number < block.next_round:
             raise PlanError(f"round {number} has been released before; a release is never repeated")
         else:
-            reservation = reopen(ledger, block.row, block.used)
+            used = claim(self.config.step_log, block.row, key, number)
+            reservation = reopen(ledger, block.row, max(used, block.used))
         published, parameters = request.array("popularity"), request.array("parameters")
         released = local.tower_gradient(data, plan, settings, published, parameters, reservation)
         if number == end - 1:
@@ -213,6 +217,7 @@ def _check_limits(plan: PrivacyPlan, silo: SiloConfig, federation: FederationCon
         "delta is above the silo's delta": plan.delta > silo.delta,
         "max_silos_per_person is not the federation's": plan.max_silos_per_person
         != federation.max_silos_per_person,
+        "number of silos is above the federation's": len(plan.registered_customers) > len(federation.silos),
         "registered_customers is not the silo's": plan.registered(silo.name) != silo.registered_customers,
         "epsilon of its events is above its target": plan.epsilon() > plan.target_epsilon,
     }

@@ -96,6 +96,13 @@ class SiloConfig(BaseModel):
         """Where a ledger on a server keeps its heads in the silo; None beside the ledger's own file."""
         return None if isinstance(self.ledger, Path) else self.folder / "ledger.heads"
 
+    @property
+    def step_log(self) -> Path:
+        """Where the steps drawn of each reservation are kept: beside the ledger's file, or in the folder."""
+        if isinstance(self.ledger, Path):
+            return self.ledger.with_name(f"{self.ledger.name}.steps")
+        return self.folder / "ledger.steps"
+
     def base_silo(self, now: datetime | None = None) -> FileSilo:
         """The silo's own tables; `now` (aware) is what counts as the future, the clock when left out."""
         return FileSilo(
