@@ -31,6 +31,7 @@ class Charge:
     trials: among how many trainings this one's result was chosen; each of them has a charge of its own
     window, retention: which period the data are of, and how long what was released is kept
     config_hash: SHA-256 of the run's configuration; parents: hashes of the models that it went on from
+    max_silos_per_person: in how many silos a person's records may be used under this plan
     plan_events: all that the plan promises to spend; a policy weighs it, the row does not keep it
     """
 
@@ -56,6 +57,7 @@ class Charge:
     retention: str | None = None
     config_hash: str | None = None
     parents: tuple[str, ...] = ()
+    max_silos_per_person: int | None = None
     plan_events: tuple[PrivacyEvent, ...] = ()
 
     def __post_init__(self) -> None:

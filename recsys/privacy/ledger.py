@@ -52,6 +52,7 @@ class Ledger(RuledLedger):
         values = charge.columns()
         with self._chain.writing() as session:
             self._refuse_other_silos(session, charge)
+            limits.refuse_lower_bound(session, charge)
             cap = limits.refuse_over_caps(session, charge, self.where)
             asked = approval.asked_by(session, charge, cap)
             approver = approval.find_approver(session, asked) if asked else charge.approver
@@ -206,5 +207,6 @@ def planned_charge(
         approver=approver,
         unit=plan.unit,
         relation=plan.relation,
+        max_silos_per_person=plan.max_silos_per_person,
         plan_events=plan.events(),
     )

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from recsys.errors import BudgetExceededError, LedgerError
+from recsys.errors import BudgetExceededError, LedgerError, PlanError
 from recsys.privacy import accountant, checks
 from recsys.privacy.charge import Charge
 from recsys.privacy.events import PrivacyEvent
@@ -72,6 +72,23 @@ def refuse_over_caps(session: Session, charge: Charge, where: str) -> Cap:
     if cap := caps.get(charge.purpose):
         _refuse_over(cap, read_charged_for_purpose(session, charge.purpose), charge, charge.purpose)
     return caps[None]
+
+
+def refuse_lower_bound(session: Session, charge: Charge) -> None:
+    """PlanError if persons were used in more silos before than the charge's plan allows.
+
+    A claim composes the ledger's lifetime over the plan's `max_silos_per_person`: lowered, it would count
+    earlier releases in fewer silos than they were made in.
+    """
+    if charge.max_silos_per_person is None:
+        return
+    bounds = [words.get("max_silos_per_person") for _, words in _charges(session)]
+    highest = max((bound for bound in bounds if bound is not None), default=0)
+    if charge.max_silos_per_person < highest:
+        raise PlanError(
+            f"silo '{charge.silo}': earlier releases used persons in up to {highest} silos, this plan counts "
+            f"{charge.max_silos_per_person}; keep max_silos_per_person at {highest} or more"
+        )
 
 
 def _refuse_over(cap: Cap, spent: list[PrivacyEvent], charge: Charge, purpose: str | None) -> None:
