@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from recsys.privacy import accountant
-from recsys.privacy.ledger import Ledger, Row
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Ledger, Receipt, Row
 from recsys.silos.config import SiloConfig
 from training import client_app, egress
 from training.audit.mutants.registry import Replacement, mutants_of
@@ -18,47 +19,47 @@ from training.egress import EGRESS, Declared, Leaves
 
 
 def half_the_steps_accounted() -> Iterator[Replacement]:
-    """A block of steps is charged as half as many: one charge for every two steps."""
-    reserve, commit, opened = Ledger.reserve, Ledger.commit, Ledger.open_reservations
-
-    def halved_reserve(self: Ledger, charge: Any) -> int:
-        event = charge.event
-        return reserve(self, replace(charge, event=replace(event, steps=(event.steps + 1) // 2)))
-
-    def lenient_commit(self: Ledger, reservation: int, steps: int, *args: Any, **kwargs: Any) -> Any:
-        charged = next(row for row in self.rows() if row.id == reservation).event
-        return commit(self, reservation, min(steps, charged.steps if charged else steps), *args, **kwargs)
-
-    def doubled(self: Ledger) -> tuple[Row, ...]:
-        return tuple(_with_event(row, steps=2) for row in opened(self))
-
-    yield Ledger, "reserve", halved_reserve
-    yield Ledger, "commit", lenient_commit
-    yield Ledger, "open_reservations", doubled
+    """A block of steps is kept in the ledger as half as many: one row for every two steps."""
+    yield from _kept_as(lambda event: replace(event, steps=(event.steps + 1) // 2))
 
 
 def halved_rate_accounted() -> Iterator[Replacement]:
-    """The ledger is told half the sampling rate: that of one half of the silo's stores."""
-    reserve, opened = Ledger.reserve, Ledger.open_reservations
-
-    def halved(self: Ledger, charge: Any) -> int:
-        event = charge.event
-        rate = event.sampling_rate / 2 if event.sampling_rate < 1 else 1.0
-        return reserve(self, replace(charge, event=replace(event, sampling_rate=rate)))
-
-    def doubled(self: Ledger) -> tuple[Row, ...]:
-        return tuple(_with_event(row, rate=2.0) for row in opened(self))
-
-    yield Ledger, "reserve", halved
-    yield Ledger, "open_reservations", doubled
+    """The ledger keeps half the sampling rate: that of one half of the silo's stores."""
+    yield from _kept_as(
+        lambda event: (
+            replace(event, sampling_rate=event.sampling_rate / 2) if event.sampling_rate < 1 else event
+        )
+    )
 
 
-def _with_event(row: Row, *, steps: int = 1, rate: float = 1.0) -> Row:
-    """The row as the silo believes that it was charged."""
-    if row.event is None:
+def _kept_as(less: Callable[[PrivacyEvent], PrivacyEvent]) -> Iterator[Replacement]:
+    """The ledger keeps less than it is charged for; whoever asks for a reservation is told the charge."""
+    reserve, commit = Ledger.reserve, Ledger.commit
+    receipts, opened = Ledger.receipts, Ledger.open_reservations
+    charged: dict[tuple[str, int | None], PrivacyEvent] = {}
+
+    def reserve_less(self: Ledger, charge: Any) -> int:
+        row = reserve(self, replace(charge, event=less(charge.event)))
+        charged[self.where, row] = charge.event
         return row
-    rate = min(1.0, row.event.sampling_rate * rate)
-    return replace(row, event=replace(row.event, steps=row.event.steps * steps, sampling_rate=rate))
+
+    def commit_less(self: Ledger, reservation: int, steps: int, *args: Any, **kwargs: Any) -> Any:
+        event = charged.get((self.where, reservation))
+        return commit(self, reservation, min(steps, less(event).steps) if event else steps, *args, **kwargs)
+
+    def receipts_as_charged(self: Ledger, **kwargs: Any) -> tuple[Receipt, ...]:
+        return tuple(
+            replace(told, event=charged.get((self.where, told.reservation), told.event))
+            for told in receipts(self, **kwargs)
+        )
+
+    def opened_as_charged(self: Ledger) -> tuple[Row, ...]:
+        return tuple(replace(row, event=charged.get((self.where, row.id), row.event)) for row in opened(self))
+
+    yield Ledger, "reserve", reserve_less
+    yield Ledger, "commit", commit_less
+    yield Ledger, "receipts", receipts_as_charged
+    yield Ledger, "open_reservations", opened_as_charged
 
 
 def divisor_from_len() -> Iterator[Replacement]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.features.sequences import PADDING, Sequences, encode
+from recsys.features.sequences import PADDING, Sequences
 from recsys.privacy.mechanisms import SecureNoise
-from training import local
 from training.audit.mutants.registry import Replacement, mutants_of
+from training.engine import Engine
 
 
 def double_batch() -> Iterator[Replacement]:
@@ -53,14 +53,18 @@ def fixed_size_sampler() -> Iterator[Replacement]:
 def two_examples_per_customer() -> Iterator[Replacement]:
     """A customer's history is cut in two, and each half is an example: more data to learn from."""
 
-    def halved(*args: Any, **kwargs: Any) -> Sequences:
-        whole = encode(*args, **kwargs)
-        first, second = _half(whole, 0), _half(whole, 1)
-        return Sequences(
+    real = Engine.noised_gradient
+
+    def noised_gradient(
+        self: Engine, parameters: Any, sequences: Sequences, *args: Any, **kwargs: Any
+    ) -> Any:
+        first, second = _half(sequences, 0), _half(sequences, 1)
+        examples = Sequences(
             np.concatenate([first.ids, second.ids]), np.concatenate([first.weights, second.weights])
         )
+        return real(self, parameters, examples, *args, **kwargs)
 
-    yield local, "encode", halved
+    yield Engine, "noised_gradient", noised_gradient
 
 
 def _half(whole: Sequences, start: int) -> Sequences:
