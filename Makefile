@@ -31,7 +31,7 @@ test: setup check ## Lint, types, import contracts and every test
 
 evidence: setup ## The privacy evidence at full counts (an hour); writes experiments/results/privacy_evidence.md
 	@mkdir -p .thousandfaces && rm -f .thousandfaces/evidence.jsonl
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m evidence --full-counts --evidence .thousandfaces/evidence.jsonl
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m evidence --full-counts --evidence .thousandfaces/evidence.jsonl
 	$(BIN)/python -m experiments.evidence .thousandfaces/evidence.jsonl
 
 check: setup ## Formatting, lint, types and import contracts only

@@ -100,8 +100,8 @@ class TowerModel(_Section):
     feature_scale: NonNegative = 1.0
     init_scale: Positive = 0.1
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    max_targets: Annotated[int, Field(ge=1)] = 10
-    negatives: Annotated[int, Field(ge=1)] = 500
+    max_targets: Annotated[int, Field(ge=1, le=1000)] = 10
+    negatives: Annotated[int, Field(ge=1, le=65_536)] = 500
 
 
 class TowerSettings(TowerModel):

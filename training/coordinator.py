@@ -16,6 +16,8 @@ from recsys.silos.config import FederationConfig, SiloConfig
 from training.build import train_models
 from training.checkpoint import FINISHED, VOID, RunFolder, open_run
 from training.config import TrainingConfig
+from training.lifetimes import remember
+from training.messages import RECEIPTS
 from training.plan import plan_of
 from training.progress import Progress
 from training.publish import fuse_blocks, publish_run
@@ -105,6 +107,8 @@ def _begin(
     begin = time.perf_counter()
     rounds = Rounds(grid, _rules(config, len(declared)), _header(config, catalogue, folder))
     rounds.meet(frozenset(silo.name for silo in declared))
+    # Before anything is spent: who answers now and is away at the end is not forgotten.
+    remember(config.output, rounds.ask_all(RECEIPTS))
     progress("silos", 1, 1)
     progress("plan", 0, 1)
     plan = plan_of(

@@ -149,7 +149,8 @@ class Node:
 
     def _data(self, request: Request, settings: SiloSettings) -> tuple[TrainingData, str]:
         key = f"{request.text('run_id')}/{settings.model_dump_json()}"
-        if self._loaded is None or self._loaded[0] != key:
+        loaded = self._loaded
+        if loaded is None or loaded[0] != key:
             data = local.load(
                 self.silo,
                 self.catalogue,
@@ -157,8 +158,8 @@ class Node:
                 max_silos_per_person=self._federation.max_silos_per_person,
                 silos=len(self._federation.silos),
             )
-            self._loaded = (key, data, self._snapshot(data))
-        return self._loaded[1], self._loaded[2]
+            loaded = self._loaded = (key, data, self._snapshot(data))
+        return loaded[1], loaded[2]
 
     def _snapshot(self, data: TrainingData) -> str:
         key = snapshot_key(self.config.snapshot_key)

@@ -13,6 +13,7 @@ from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
 from recsys.privacy.registry_entry import registry_entry
 from recsys.privacy.statement import DataKind, PrivacyStatement
 from training.assurance import differences
+from training.lifetimes import known_lifetimes, remember
 from training.messages import RECEIPTS, Reply
 from training.session import Session
 
@@ -26,8 +27,9 @@ def settle(session: Session, kind: DataKind) -> dict[str, Any]:
 
     `void` in it lists how what ran differs from what was assumed (`training.assurance`), and so does the
     statement; a run with such a difference must not be published.
-    A silo that no longer answers counts with the most that it can have been charged: the whole plan once for
-    each attempt at the run. Made once per run: `spent.json`, and the privacy statement beside it.
+    A silo that does not answer counts with what was last known of it (`training.lifetimes`) and the most
+    that it can have been charged since: the whole plan once for each attempt at the run. Made once per run:
+    `spent.json`, and the privacy statement beside it.
     """
     with session.stage("receipts"):
         if not session.folder.has(SPENT):
@@ -41,15 +43,18 @@ def settle(session: Session, kind: DataKind) -> dict[str, Any]:
 def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyStatement]:
     plan, replies = session.plan, session.rounds.ask_all(RECEIPTS)
     mirror = Ledger(session.folder.ledger)
-    unconfirmed = sorted(set(session.rounds.silos) - set(replies))
+    said = remember(session.config.output, replies)
+    before = known_lifetimes(session.config.output)
+    unconfirmed = sorted(set(plan.registered_customers) - set(replies))
     most = dict.fromkeys(unconfirmed, list(plan.events()) * session.attempt)
     receipts = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()}
     void = differences(plan, session.rounds.received, receipts)
     run = {silo: _charged(found) for silo, found in receipts.items()} | most
-    lifetime = {silo: _lifetime(reply) for silo, reply in replies.items()} | most
+    lifetime = said | {silo: before.get(silo, []) + events for silo, events in most.items()}
     heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
     spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
-    return spent | {"void": void}, statement(plan, lifetime, data_kind=kind, heads=heads, void=void)
+    stated = statement(plan, lifetime, data_kind=kind, heads=heads, void=void, unconfirmed_silos=unconfirmed)
+    return spent | {"void": void}, stated
 
 
 def _entry(session: Session, stated: PrivacyStatement) -> dict[str, Any]:
@@ -67,10 +72,6 @@ def mirror_receipts(mirror: Ledger, reply: Reply) -> list[Receipt]:
 
 def _charged(receipts: Sequence[Receipt]) -> Events:
     return [receipt.event for receipt in receipts if receipt.kind == "reserve"]
-
-
-def _lifetime(reply: Reply) -> Events:
-    return [PrivacyEvent(**event) for event in json.loads(str(reply.fields["events"]))["events"]]
 
 
 def _epsilons(plan: PrivacyPlan, run: Mapping[str, Events], lifetime: Mapping[str, Events]) -> dict[str, Any]:

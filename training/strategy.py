@@ -32,7 +32,8 @@ POLL_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
 WHAT_TO_DO: dict[str, str] = {
-    Status.PLAN_REFUSED: "the silo's epsilon_cap, delta or registered_customers does not allow this plan",
+    Status.PLAN_REFUSED: "the silo's epsilon_cap, delta, registered_customers or max_silos_per_person "
+    "does not allow this plan",
     Status.BUDGET_EXCEEDED: "its privacy budget is used up (see 'thousandfaces budget' in the silo)",
     Status.LEDGER_UNAVAILABLE: "its privacy ledger cannot be written",
     Status.APPROVAL_REQUIRED: "a second person must approve the plan there: thousandfaces budget approve",

@@ -69,7 +69,8 @@ def consented_for_training(
     customer's consent and rank and on public constants alone, so removing one customer removes exactly that
     customer's rows and changes no other (a stability of 1). A person's records enter at most
     `max_silos_per_person` silos, provided that the ranks of one person differ between silos (the identity
-    agreement) and that `person_key` is unique within a silo (the data contract).
+    agreement), that they stay as they are for the ledgers' lifetime, and that `person_key` is unique within a
+    silo (the data contract).
     """
     if max_silos_per_person < 1 or silos < 1:
         raise ConfigError(

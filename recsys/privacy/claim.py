@@ -22,11 +22,13 @@ def statement(
     data_kind: DataKind,
     heads: Mapping[str, str] | None = None,
     void: Sequence[str] = (),
+    unconfirmed_silos: Sequence[str] = (),
 ) -> PrivacyStatement:
     """The statement of the model that this plan made.
 
     spent: each silo's ledger, or each silo's events as the coordinator's mirror has them (`Ledger.mirrored`)
     heads: the ledgers' heads, taken from the ledgers themselves if they are given
+    unconfirmed_silos: those whose own ledger was not heard at the end, so that `spent` holds a bound for them
     void: how what ran differs from what was assumed; with any such line the statement promises nothing
 
     Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
@@ -58,6 +60,7 @@ def statement(
         accountant=f"{ACCOUNTANT} {installed_version('dp-accounting')}",
         noise_source=NOISE_SOURCE,
         void=tuple(void),
+        unconfirmed_silos=tuple(unconfirmed_silos),
     )
 
 

@@ -10,6 +10,8 @@ from recsys.privacy.charge import Receipt
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.stores.base import Record, Session
 
+SECONDS = len("2026-01-01T00:00:00")  # finer times would tell how long a computation took
+
 
 @dataclass(frozen=True)
 class Cap:
@@ -74,7 +76,7 @@ def read_receipt(session: Session, row: Record) -> Receipt:
         delta=charged["delta"],
         clip_norm=charged["clip_norm"],
         divisor=charged["divisor"],
-        time=row["time"],
+        time=str(row["time"])[:SECONDS],
         steps_done=row["steps"] if row["kind"] == "commit" else None,
         reason=json.loads(row["details"]).get("reason"),
         **{name: details[name] for name in words},

@@ -21,6 +21,8 @@ ASSUMPTIONS = (
     "Each step draws every customer by an independent coin (Poisson sampling) and adds fresh noise.",
     "Divisors and rates are public constants, registered before data was read.",
     "The ledgers were not rolled back; their heads are listed so that this can be checked.",
+    "Each silo runs code that its own operator installed, or whose signature its node checks.",
+    "Which silos may use a person's records is agreed once, for the ledgers' lifetime.",
     "The noise is as good as AES-256 keyed by the operating system is unpredictable.",
 )
 KNOWN_LIMITS = (
@@ -73,6 +75,8 @@ class PrivacyStatement:
     silo_epsilons: what each silo spent in its ledger's lifetime; heads: the ledgers' heads at that moment
     mechanisms: of this model's run
     void: how what ran differs from what was assumed; with any line here nothing is promised
+    unconfirmed_silos: those that did not answer at the end; they count with the most they can have spent in
+        this run and what was last known before it
     """
 
     epsilon: float
@@ -90,6 +94,7 @@ class PrivacyStatement:
     accountant: str
     noise_source: str
     void: tuple[str, ...] = ()
+    unconfirmed_silos: tuple[str, ...] = ()
     trust_model: str = TRUST_MODEL
     period: str = PERIOD
     assumptions: tuple[str, ...] = ASSUMPTIONS
@@ -167,6 +172,7 @@ class PrivacyStatement:
                 *notes,
                 "",
                 "## Spent, silo by silo",
+                *([f"Not confirmed: {', '.join(self.unconfirmed_silos)}"] if self.unconfirmed_silos else []),
                 "| silo | ε | ledger head |",
                 "|---|---|---|",
                 *silos,

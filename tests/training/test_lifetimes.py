@@ -1,0 +1,77 @@
+"""A silo that is away or late is not forgotten by the lifetime that a statement claims."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import Message
+
+from recsys.errors import TrainingError
+from recsys.privacy import accountant
+from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger import Ledger
+from recsys.silos.config import FederationConfig
+from training.client_app import app
+from training.config import TrainingConfig
+from training.coordinator import coordinate
+from training.lifetimes import FILE, known_lifetimes, remember
+from training.messages import Reply
+from training.progress import silent
+from training.settle import STATEMENT
+from training.simulate import FIRST_CLIENT_NODE, InProcessGrid, node_contexts
+
+
+class Away(InProcessGrid):
+    """A network on which the first silo is never heard."""
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        reached = [m for m in messages if m.metadata.dst_node_id != FIRST_CLIENT_NODE]
+        return super().send_and_receive(reached, timeout=timeout)
+
+
+def run(grid_of: type[InProcessGrid], world: Path, config: TrainingConfig) -> dict[str, Any]:
+    silos = FederationConfig.load(world / "federation.toml").silos
+    grid = grid_of(app, node_contexts(len(silos), {"federation": str(world / "federation.toml")}))
+    result = coordinate(grid, config, progress=silent, resume=False)
+    grid.close()
+    return {**result.report, "plan": result.plan, "statement": result.folder / STATEMENT, "run": result}
+
+
+def test_a_silo_that_is_away_costs_what_it_spent_before_and_the_whole_plan(
+    configured: Callable[..., TrainingConfig], world: Path
+) -> None:
+    config = configured("privacy.epsilon=1.5")
+    silos = FederationConfig.load(world / "federation.toml").silo_configs()
+    first = run(InProcessGrid, world, config)
+    second = run(Away, world, config)
+    away, plan = silos[0].name, second["plan"]
+    assert first["unconfirmed_silos"] == []
+    assert second["unconfirmed_silos"] == [away]
+    spent = list(Ledger(silos[0].ledger).events())
+    assert len(spent) == first["silos"][away]["reservations"], "it spent in the first run alone"
+    bound = accountant.epsilon([*spent, *plan.events()], plan.delta)
+    assert second["silos"][away]["epsilon_lifetime"] == pytest.approx(bound)
+    others = [Ledger(silo.ledger).events() for silo in silos[1:]]
+    worst = accountant.person_epsilon(
+        {"away": [*spent, *plan.events()], **{str(n): e for n, e in enumerate(others)}}, 2, plan.delta
+    )
+    assert second["person_epsilon_lifetime"] == pytest.approx(worst)
+    stated = second["run"].folder.joinpath(STATEMENT).read_text()
+    assert f'"unconfirmed_silos": [\n    "{away}"\n  ]' in stated
+
+
+def test_what_is_known_grows_by_what_silos_say(tmp_path: Path) -> None:
+    def said(noise: float) -> Reply:
+        return Reply({"events": f'{{"events": [{{"noise_multiplier": {noise}}}]}}'})
+
+    assert known_lifetimes(tmp_path) == {}
+    remember(tmp_path, {"a": said(2.0), "b": said(3.0)})
+    remember(tmp_path, {"b": said(4.0)})
+    assert known_lifetimes(tmp_path) == {"a": [PrivacyEvent(2.0)], "b": [PrivacyEvent(4.0)]}
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"a": [{"noise": 2}]}')
+    with pytest.raises(TrainingError, match=r"silo_lifetimes\.json: not readable"):
+        known_lifetimes(tmp_path)
