@@ -77,7 +77,6 @@ RUNS = "tests/training/test_run.py"
 NOT_ABOUT_PRIVACY = [
     f"{RUNS}::test_the_bundle_holds_what_was_trained",
     f"{RUNS}::test_progress_covers_every_stage",
-    f"{RUNS}::test_finished_stages_are_not_done_again",
     "tests/training/test_batches.py",
     "tests/training/test_simulate.py",
     "tests/training/test_server_optimizer.py",
