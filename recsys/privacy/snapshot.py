@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from recsys.errors import LedgerError
@@ -18,20 +20,23 @@ KEY_BYTES = 32
 def snapshot_key(path: Path | str) -> bytes:
     """The silo's key, made from the operating system's randomness on first use, readable by its owner only.
 
+    It appears whole or not at all, however a process that makes it dies, and of several makers one wins.
     LedgerError if others may read the file, or if it is no key.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return _read_key(path)
-    with os.fdopen(descriptor, "wb") as file:
-        key = os.urandom(KEY_BYTES)
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(os.urandom(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            Path(draft).unlink()
+    return _read_key(path)
 
 
 def snapshot_hmac(key: bytes, parts: Iterable[bytes]) -> str:

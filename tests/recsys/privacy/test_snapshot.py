@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -44,3 +45,17 @@ def test_the_hmac_depends_on_key_content_and_parts() -> None:
     ]
     assert len(set(made)) == 4
     assert snapshot_hmac(key, iter([b"abc"])) == made[2]
+
+
+def test_a_process_that_dies_while_it_makes_the_key_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        snapshot_key(tmp_path / "key")
+    assert not (tmp_path / "key").exists()
+    monkeypatch.undo()
+    assert len(snapshot_key(tmp_path / "key")) == 32
