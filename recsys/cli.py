@@ -17,6 +17,7 @@ SUMMARIES = {
     "silo": "Check a silo's tables against the data contract.",
     "train": "Train a federated, differentially private model.",
     "evaluate": "Compare a model with popularity, personal top and its own parts.",
+    "experiment": "Run trials and sweeps, and draw the privacy-utility frontier.",
     "publish": "Register a finished run's bundle.",
     "promote": "Point an alias at a registered version.",
     "serve": "Serve a bundle inside one silo over HTTP.",
