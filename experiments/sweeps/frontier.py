@@ -40,6 +40,12 @@ class Series:
         """For legends and tables."""
         return f"{self.method}, {self.group}" if self.group else self.method
 
+    @property
+    def description(self) -> str:
+        """Its medians in words."""
+        medians = (f"{point.median:.4f} at {value_words(point.x)}" for point in self.points)
+        return f"{self.name}: {', '.join(medians)}"
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -59,11 +65,7 @@ class Chart:
     @property
     def description(self) -> str:
         """Every median in words: what the plot shows to those who cannot see it."""
-        lines = (
-            f"{series.name}: {', '.join(f'{point.median:.4f} at {point.x}' for point in series.points)}"
-            for series in self.series
-        )
-        return f"{self.title}. Medians of {'; '.join(lines)}."
+        return f"{self.title}. Medians of {'; '.join(series.description for series in self.series)}."
 
     def rows(self) -> list[tuple[str, Value, float, list[Point | None]]]:
         """The table: group, place, epsilon spent, and each method's point (None: nothing was measured)."""
@@ -180,8 +182,15 @@ def axis_words(axis: str) -> str:
     }.get(axis, axis)
 
 
+def value_words(value: Value) -> str:
+    """A value of the grid for people: 2.0 is 2, and 40000 is 40,000."""
+    if isinstance(value, bool | str):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def _group(record: TrialRecord, axes: Collection[str]) -> str:
-    return ", ".join(f"{axis} {value}" for axis, value in record.cell.items() if axis in axes)
+    return ", ".join(f"{axis} {value_words(value)}" for axis, value in record.cell.items() if axis in axes)
 
 
 def _points(

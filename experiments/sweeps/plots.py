@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from experiments.sweeps.frontier import Chart, Series, axis_words, metric_words
+from experiments.sweeps.frontier import Chart, Series, axis_words, metric_words, value_words
 from experiments.sweeps.methods import METHODS, PRIVATE
 from experiments.sweeps.spec import Value
 
@@ -72,14 +72,9 @@ def _scale(axes: Axes, chart: Chart, places: dict[Value, float]) -> None:
     least, most = min(places.values()), max(places.values())
     if least > 0 and most / least >= LOGARITHMIC:
         axes.set_xscale("log")
-    axes.set_xticks(list(places.values()), [_tick(x) for x in places])
+    axes.set_xticks(list(places.values()), [value_words(x) for x in places])
     axes.minorticks_off()
     axes.set(xlabel=axis_words(chart.axis), ylabel=metric_words(chart.metric))
-    axes.set_ylim(bottom=0.0)
-
-
-def _tick(x: Value) -> str:
-    return f"{x:,}" if isinstance(x, int) and not isinstance(x, bool) else str(x)
 
 
 def _inline(svg: str, chart: Chart, name: str) -> str:

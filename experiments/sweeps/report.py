@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from experiments.results_table import commit, write_results
-from experiments.sweeps.frontier import Chart, Frontier, Point, axis_words, metric_words
+from experiments.sweeps.frontier import Chart, Frontier, Point, axis_words, value_words
 from experiments.sweeps.plots import chart_svg
 from recsys.errors import ConfigError
 
@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_name("report.html")
 def write_html(frontiers: Sequence[Frontier], path: Path, *, command: str) -> None:
     """Write the sweeps as one page with its plots inside. Raises ConfigError if that cannot be written."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.globals |= {"cell": cell, "metric_words": metric_words, "axis_words": axis_words}
+    environment.globals.update(cell=cell, axis_words=axis_words, value_words=value_words)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     sections = [(frontier, _drawn(frontier, number)) for number, frontier in enumerate(frontiers, start=1)]
     made = f"{command} at commit {commit()} on {datetime.now(UTC):%Y-%m-%d}"
@@ -78,6 +78,6 @@ def _table(frontier: Frontier, chart: Chart) -> list[str]:
         f"|{'---|' * (1 + groups)}{'--:|' * (1 + len(chart.methods))}",
     ]
     for group, x, spent, points in chart.rows():
-        cells = [*([group] if groups else []), str(x), f"{spent:.3f}", *map(cell, points)]
+        cells = [*([group] if groups else []), value_words(x), f"{spent:.3f}", *map(cell, points)]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
