@@ -18,11 +18,16 @@ class _Section(BaseModel):
 
 
 class WorldData(_Section):
-    """The simulated world: its size, and how many of its last days are held out."""
+    """The simulated world: its size, and how many of its last days are held out.
+
+    silos: so many store groups, each person a customer of one alone; None is the world's own five silos, some
+    persons in two of them.
+    """
 
     source: Literal["simulated"]
     persons: Annotated[int, Field(ge=1)] = 40_000
     items: Annotated[int, Field(ge=200)] = 2_400
+    silos: Annotated[int, Field(ge=1, le=50)] | None = None
     held_out_days: Annotated[int, Field(ge=1)] = 14
 
 

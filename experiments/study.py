@@ -106,7 +106,9 @@ def world_config(data: WorldData, seed: int) -> WorldConfig:
     """The frozen world at this size; another seed is another world of the same kind."""
     base = WorldConfig()
     drawn = base.seed if seed == 0 else derive_seed(base.seed, "study", seed)
-    return WorldConfig(seed=drawn, persons=data.persons, n_items=data.items)
+    if data.silos is None:
+        return WorldConfig(seed=drawn, persons=data.persons, n_items=data.items)
+    return WorldConfig.disjoint(data.silos, seed=drawn, persons=data.persons, n_items=data.items)
 
 
 def _prepare_world(
