@@ -1,4 +1,4 @@
-"""A sweep's file: whatever is wrong names the file, the key and the value; keys of trials follow what shapes them."""
+"""A sweep's file: what is wrong names file, key and value; the keys of trials follow what shapes them."""
 
 from pathlib import Path
 
