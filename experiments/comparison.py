@@ -17,7 +17,8 @@ from recsys.recommend.pipeline import Recommender
 from recsys.recommend.types import Components
 
 K = 20
-HEADLINE = (
+Headline = Sequence[tuple[str, str, str]]
+HEADLINE: Headline = (
     ("new_recall_at_20", "new", "recall@20"),
     ("recall_at_10", "overall", "recall@10"),
     ("recall_at_20", "overall", "recall@20"),
@@ -45,9 +46,9 @@ class Entry:
     intervals: Mapping[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, metrics: Metrics, *, private: bool) -> Entry:
+    def of(cls, metrics: Metrics, *, private: bool, headline: Headline = HEADLINE) -> Entry:
         """The headline figures of a method's metrics."""
-        found = {name: getattr(metrics, segment).values[metric] for name, segment, metric in HEADLINE}
+        found = {name: getattr(metrics, segment).values[metric] for name, segment, metric in headline}
         means = {name: interval.mean for name, interval in found.items()}
         return cls(private, means, {name: (i.low, i.high) for name, i in found.items()})
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,71 +65,109 @@ def _factorise(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int
     return tuple(map(str, ids)), codes
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one silo is given: its customers' ids, each one's person_rank, and their histories (row by row)."""
+
+    name: str
+    customer_ids: NDArray[Any]
+    ranks: NDArray[np.int64]
+    histories: Histories
+    registered_customers: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How silos are written: the same for all. max_silos_per_person: public bound; delta: of the silos' caps."""
+
+    max_silos_per_person: int
+    description: str
+    epsilon_cap: float = EPSILON_CAP
+    delta: float = DELTA
+
+
 def deal(purchases: Purchases, data: FileData, folder: Path) -> tuple[Path, Split, NDArray[np.int64]]:
     """Write the training side of the next-basket split as silos; the last baskets are in no file.
 
     Returns the path of federation.toml, the split over all customers, and each customer's silo (int64 [n]).
     """
     split = last_basket_split(purchases.histories, min_baskets=data.min_baskets)
-    silo_of = np.array([_silo(customer, data.silos) for customer in purchases.customer_ids])
-    folder.mkdir(parents=True, exist_ok=True)
+    ids = np.array(purchases.customer_ids)
+    silo_of = hashed_silos(ids, data.silos)
+    parts = [
+        Part(
+            f"silo-{silo}",
+            ids[members],
+            np.ones(len(members), np.int64),
+            split.train.select(members),
+            data.registered_customers,
+        )
+        for silo in range(data.silos)
+        for members in [np.flatnonzero(silo_of == silo)]
+    ]
+    rules = Rules(
+        data.max_silos_per_person or data.silos, "research data, dealt to silos by a hash of the customer id"
+    )
     catalogue = pa.table({"item_id": list(purchases.item_ids)})
-    pq.write_table(catalogue, folder / "catalogue.parquet")
-    for silo in range(data.silos):
-        _write_silo(folder / f"silo-{silo}", silo, purchases, split.train, silo_of, data, catalogue)
-    return _write_federation(folder, data), split, silo_of
+    return write_silos(folder, parts, catalogue, rules), split, silo_of
+
+
+def hashed_silos(customer_ids: NDArray[Any], silos: int) -> NDArray[np.int64]:
+    """Each customer's silo by a hash of the id: a public rule that puts everybody into one; int64 [n]."""
+    return np.array([_silo(str(customer), silos) for customer in customer_ids], np.int64)
 
 
 def _silo(customer_id: str, silos: int) -> int:
     return int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % silos
 
 
-def _write_silo(
-    folder: Path,
-    silo: int,
-    purchases: Purchases,
-    train: Histories,
-    silo_of: NDArray[np.int64],
-    data: FileData,
-    catalogue: pa.Table,
-) -> None:
+def write_silos(folder: Path, parts: Sequence[Part], catalogue: pa.Table, rules: Rules) -> Path:
+    """Write every silo's tables and configuration; returns the path of federation.toml.
+
+    catalogue: a checked items table, the same for all silos.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(catalogue, folder / "catalogue.parquet")
+    item_ids = catalogue["item_id"].to_numpy(zero_copy_only=False)
+    for part in parts:
+        _write_silo(folder / part.name, part, item_ids, catalogue, rules)
+    return _write_federation(folder, parts, rules)
+
+
+def _write_silo(folder: Path, part: Part, item_ids: NDArray[Any], catalogue: pa.Table, rules: Rules) -> None:
     folder.mkdir(exist_ok=True)
-    members = np.flatnonzero(silo_of == silo)
-    ids = np.array(purchases.customer_ids)[members]
-    mine = train.select(members)
-    interactions = {
-        "customer_id": ids[mine.rows],
-        "item_id": np.array(purchases.item_ids)[mine.items],
-        ORDER_COLUMNS[data.ordering]: mine.times,
-    }
-    yes, rank = np.ones(len(ids), bool), np.ones(len(ids), np.int64)
+    mine = part.histories
+    interactions = {"customer_id": part.customer_ids[mine.rows], "item_id": item_ids[mine.items]}
+    if mine.ordering in ORDER_COLUMNS:
+        interactions[ORDER_COLUMNS[mine.ordering]] = mine.times
+    yes = np.ones(len(part.customer_ids), bool)
     customers = {
-        "customer_id": ids,
-        "person_key": ids,
-        "person_rank": rank,
+        "customer_id": part.customer_ids,
+        "person_key": part.customer_ids,
+        "person_rank": part.ranks,
         "consent_training": yes,
         "consent_personalisation": yes,
     }
     pq.write_table(pa.table(interactions), folder / "interactions.parquet")
     pq.write_table(pa.table(customers), folder / "customers.parquet")
     pq.write_table(catalogue, folder / "items.parquet")
-    (folder / "silo.toml").write_text(_silo_toml(f"silo-{silo}", data), encoding="utf-8")
+    (folder / "silo.toml").write_text(_silo_toml(part, rules), encoding="utf-8")
 
 
-def _silo_toml(name: str, data: FileData) -> str:
+def _silo_toml(part: Part, rules: Rules) -> str:
     return (
-        f'name = "{name}"\nregistered_customers = {data.registered_customers}\n'
-        f'epsilon_cap = {EPSILON_CAP}\ndelta = {DELTA}\nordering = "{data.ordering.value}"\n'
+        f'name = "{part.name}"\nregistered_customers = {part.registered_customers}\n'
+        f"epsilon_cap = {rules.epsilon_cap}\ndelta = {rules.delta}\n"
+        f'ordering = "{part.histories.ordering.value}"\n'
     )
 
 
-def _write_federation(folder: Path, data: FileData) -> Path:
-    silos = [f"silo-{silo}/silo.toml" for silo in range(data.silos)]
-    bound = data.max_silos_per_person or data.silos
+def _write_federation(folder: Path, parts: Sequence[Part], rules: Rules) -> Path:
+    silos = [f"{part.name}/silo.toml" for part in parts]
     text = (
-        f'catalogue = "catalogue.parquet"\nsilos = {json.dumps(silos)}\nmax_silos_per_person = {bound}\n\n'
-        '[world]\ndata_kind = "research"\n'
-        'description = "research data, dealt to silos by a hash of the customer id"\n'
+        f'catalogue = "catalogue.parquet"\nsilos = {json.dumps(silos)}\n'
+        f"max_silos_per_person = {rules.max_silos_per_person}\n\n"
+        f'[world]\ndata_kind = "research"\ndescription = {json.dumps(rules.description)}\n'
     )
     path = folder / "federation.toml"
     path.write_text(text, encoding="utf-8")

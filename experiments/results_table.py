@@ -35,12 +35,14 @@ def commit() -> str:
         return "unknown"
 
 
-def comparison_table(by_seed: Mapping[int, Mapping[str, Entry]]) -> list[str]:
+def comparison_table(
+    by_seed: Mapping[int, Mapping[str, Entry]], columns: Sequence[str] = COLUMNS
+) -> list[str]:
     """A row per method: the median over seeds of every figure, and all seeds where there are several."""
     methods = list(next(iter(by_seed.values())))
-    lines = [f"| method | {' | '.join(COLUMNS)} |", f"|---|{'--:|' * len(COLUMNS)}"]
+    lines = [f"| method | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
     for method in methods:
-        cells = [_cell([entries[method].values[name] for entries in by_seed.values()]) for name in COLUMNS]
+        cells = [_cell([entries[method].values[name] for entries in by_seed.values()]) for name in columns]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
 

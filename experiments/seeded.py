@@ -70,12 +70,12 @@ class SeededStudy:
         write_results(path, f"Study {self.spec.name}", self.command, self.facts(), self.table())
 
 
-def run_seeds(
+def runseed_numbers(
     study: Path, *, data: Path | None, seeds: str, research_data: bool, progress: Progress = silent
 ) -> SeededStudy:
     """Run a study once per seed. Raises ConfigError for seeds that are none, or unconfirmed research data."""
     spec = load_spec(study)
-    numbers = _seeds(seeds)
+    numbers = seed_numbers(seeds)
     if isinstance(spec.data, FileData) and not research_data:
         raise ConfigError(
             f"{study}: reads real purchases, and its figures are outside the privacy claim; "
@@ -90,7 +90,8 @@ def run_seeds(
     return SeededStudy(spec, command, by_seed)
 
 
-def _seeds(text: str) -> list[int]:
+def seed_numbers(text: str) -> list[int]:
+    """Seeds separated by commas. Raises ConfigError for anything else."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

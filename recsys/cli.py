@@ -18,6 +18,7 @@ SUMMARIES = {
     "train": "Train a federated, differentially private model.",
     "evaluate": "Compare a model with popularity, personal top and its own parts.",
     "experiment": "Run trials and sweeps, and draw the privacy-utility frontier.",
+    "bench": "Measure private and published models side by side on research data.",
     "publish": "Register a finished run's bundle.",
     "promote": "Point an alias at a registered version.",
     "serve": "Serve a bundle inside one silo over HTTP.",

@@ -68,10 +68,33 @@ def evaluate(
     kept at home. `rank` sees the training histories of the evaluated customers and gives at least max(ks)
     items.
     """
+    shown = split.train.select(split.customers)
+    return measure(
+        rank(shown, False),
+        rank(shown, True),
+        split,
+        ks,
+        denominator=denominator,
+        samples=samples,
+        seed=seed,
+    )
+
+
+def measure(
+    lists: NDArray[np.int32],
+    fresh: NDArray[np.int32],
+    split: Split,
+    ks: Sequence[int] = (10, 20),
+    *,
+    denominator: Denominator = "relevant",
+    samples: int = 500,
+    seed: int = 0,
+) -> Metrics:
+    """`evaluate` of lists that are there already; int32 [evaluated customers, k] each, without owned items in
+    `fresh`. Segments without any target are left empty: 0 customers, NaN figures."""
     train, targets = split.train.select(split.customers), split.targets.select(split.customers)
     owned = _owned(train, targets)
     every = np.ones(len(targets.items), bool)
-    lists, fresh = rank(train, False), rank(train, True)
 
     def segment(ranked: NDArray[np.int32], wanted: NDArray[np.bool_]) -> Segment:
         return _segment(ranked, targets.where(wanted), ks, denominator, samples, seed)

@@ -230,7 +230,7 @@ def load_config(
 
     Raises ConfigError naming the file, the key and the value.
     """
-    values = _read_toml(path) if path else {}
+    values = read_toml(path) if path else {}
     for override in overrides:
         _apply(values, override)
     values.update({key: value for key, value in (options or {}).items() if value is not None})
@@ -255,7 +255,8 @@ def _explain(error: ValidationError, source: str) -> str:
     return f"{source}: key '{key}', value {shown}: {first['msg'].removeprefix('Value error, ')}; correct it"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """A configuration file as nested tables. Raises ConfigError naming the file."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -27,6 +27,23 @@ class Split:
     customers: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class EventSplit:
+    """A split as marks on the events of some histories, for those who cut the same events in other ways too.
+
+    train, target: bool [events]; target marks one event per distinct item, of evaluated customers alone
+    customers: int64, increasing: positions of the customers to evaluate
+    """
+
+    train: NDArray[np.bool_]
+    target: NDArray[np.bool_]
+    customers: NDArray[np.int64]
+
+    def of(self, histories: Histories) -> Split:
+        """The split of the histories whose events are marked."""
+        return Split(histories.where(self.train), histories.where(self.target), self.customers)
+
+
 def last_basket_split(histories: Histories, *, min_baskets: int = 3) -> Split:
     """Hold out the last basket of every customer with at least `min_baskets` baskets of purchases.
 
@@ -37,6 +54,11 @@ def last_basket_split(histories: Histories, *, min_baskets: int = 3) -> Split:
         raise ConfigError(
             f"min_baskets = {min_baskets}; a basket to learn from and one to find take at least 2"
         )
+    return last_basket_events(histories, min_baskets=min_baskets).of(histories)
+
+
+def last_basket_events(histories: Histories, *, min_baskets: int = 3) -> EventSplit:
+    """`last_basket_split` as marks on events."""
     return _hold_out_last(histories, np.ones(len(histories), np.bool_), min_baskets)
 
 
@@ -46,6 +68,11 @@ def temporal_split(histories: Histories, cutoff: int) -> Split:
     The target is a customer's first basket of purchases from the cut-off on. Evaluated are customers with
     purchases on both sides. OrderingError for data without order.
     """
+    return temporal_events(histories, cutoff).of(histories)
+
+
+def temporal_events(histories: Histories, cutoff: int) -> EventSplit:
+    """`temporal_split` as marks on events."""
     if histories.ordering is Ordering.NONE:
         raise OrderingError("data without an order cannot be split in time; use data with timestamps")
     before = histories.times < cutoff
@@ -54,7 +81,7 @@ def temporal_split(histories: Histories, cutoff: int) -> Split:
     customers = np.flatnonzero(_any(histories, bought & before) & _any(histories, later))
     first = np.full(len(histories), LAST)
     np.minimum.at(first, rows[later], baskets[later])
-    return _split(histories, before, later & (baskets == first[rows]), customers.astype(np.int64))
+    return _marked(histories, before, later & (baskets == first[rows]), customers.astype(np.int64))
 
 
 def validation_split(split: Split) -> Split:
@@ -64,17 +91,17 @@ def validation_split(split: Split) -> Split:
     """
     candidates = np.zeros(len(split.train), np.bool_)
     candidates[split.customers] = True
-    return _hold_out_last(split.train, candidates, min_baskets=2)
+    return _hold_out_last(split.train, candidates, min_baskets=2).of(split.train)
 
 
-def _hold_out_last(histories: Histories, candidates: NDArray[np.bool_], min_baskets: int) -> Split:
+def _hold_out_last(histories: Histories, candidates: NDArray[np.bool_], min_baskets: int) -> EventSplit:
     baskets, rows, bought = histories.baskets(), histories.rows, _purchases(histories)
     last = np.full(len(histories), FIRST)
     np.maximum.at(last, rows[bought], baskets[bought])
     evaluated = candidates & (_count_baskets(histories, baskets, bought) >= min_baskets)
     before = (baskets < last[rows]) | ~evaluated[rows]
     target = bought & (baskets == last[rows]) & evaluated[rows]
-    return _split(histories, before, target, np.flatnonzero(evaluated).astype(np.int64))
+    return _marked(histories, before, target, np.flatnonzero(evaluated).astype(np.int64))
 
 
 def _count_baskets(
@@ -87,9 +114,9 @@ def _count_baskets(
     return np.bincount(rows[new], minlength=len(histories))
 
 
-def _split(
+def _marked(
     histories: Histories, train: NDArray[np.bool_], target: NDArray[np.bool_], customers: NDArray[np.int64]
-) -> Split:
+) -> EventSplit:
     """Targets of evaluated customers only, one event (the first) per item."""
     evaluated = np.zeros(len(histories), np.bool_)
     evaluated[customers] = True
@@ -98,7 +125,7 @@ def _split(
     _, firsts = np.unique(pairs, return_index=True)
     keep = np.zeros(len(histories.items), np.bool_)
     keep[wanted[firsts]] = True
-    return Split(histories.where(train), histories.where(keep), customers)
+    return EventSplit(train, keep, customers)
 
 
 def _purchases(histories: Histories) -> NDArray[np.bool_]:

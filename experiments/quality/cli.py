@@ -1,0 +1,137 @@
+"""`thousandfaces bench quality`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+PROTOCOLS = ("next-basket", "basket-completion", "strong-generalisation", "leave-one-out", "temporal")
+
+
+@click.group()
+def bench() -> None:
+    """Measure models side by side on public data sets."""
+
+
+@bench.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with interactions, transactions, baskets or ratings.parquet.",
+)
+@click.option("--protocol", required=True, type=click.Choice(PROTOCOLS), help="How purchases are split.")
+@click.option(
+    "--silos", default="4", show_default=True, help="A number (customers dealt by hash), or column:NAME."
+)
+@click.option("--epsilon", required=True, type=click.FloatRange(0, 64, min_open=True), help="Person-level.")
+@click.option("--delta", default=1e-6, show_default=True, type=click.FloatRange(0, 1e-3, min_open=True))
+@click.option("--seed", default=0, show_default=True, help="Seed of the run.")
+@click.option("--seeds", help="Several seeds, separated by commas: all are shown, with their median.")
+@click.option("--items", type=int, help="Keep so many of the most bought items.  [default: all]")
+@click.option("--cutoff", help="Date (YYYY-MM-DD) of the temporal protocol.  [default: a public rule]")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Training configuration, over the protocol's preset (experiments/configs/bench).",
+)
+@click.option("--methods", help="Methods, separated by commas.  [default: all]")
+@click.option(
+    "--max-silos-per-person",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With silos by a column: in how many one person's records train.",
+)
+@click.option(
+    "--research-data",
+    is_flag=True,
+    help="Confirm that --data is a research set: results are stamped 'outside the claim'.",
+)
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a table here too.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".thousandfaces/bench"),
+    show_default=True,
+    help="Where runs are recorded (MLflow).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def quality(
+    data: Path,
+    protocol: str,
+    silos: str,
+    epsilon: float,
+    delta: float,
+    seed: int,
+    seeds: str | None,
+    items: int | None,
+    cutoff: str | None,
+    config: Path | None,
+    methods: str | None,
+    max_silos_per_person: int,
+    research_data: bool,
+    results: Path | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Compare the private federated model with published non-private methods on one split.
+
+    The held-out purchases are read exactly, so this runs on research data only, and says so.
+
+    Example: thousandfaces bench quality --data DIR --protocol next-basket --silos 4 --epsilon 1 --research-data
+    """
+    from recsys.cli import quiet_libraries
+
+    quiet_libraries()
+    from experiments.quality.protocols import Protocol
+    from experiments.quality.run import METHODS, QualityOptions
+    from experiments.quality.seeds import run_all
+    from experiments.seeded import seed_numbers
+    from training.progress import shown
+
+    options = QualityOptions(
+        data=data,
+        protocol=Protocol(protocol),
+        silos=silos,
+        epsilon=epsilon,
+        delta=delta,
+        items=items,
+        cutoff=_date(cutoff),
+        config=config,
+        methods=tuple(methods.split(",")) if methods else METHODS,
+        max_silos_per_person=max_silos_per_person,
+    )
+    numbers = seed_numbers(seeds) if seeds else [seed]
+    command = shlex.join(["thousandfaces", *_arguments()])
+    with shown() as progress:
+        found = run_all(
+            options, numbers, command=command, research_data=research_data, output=output, progress=progress
+        )
+    if results is not None:
+        found.write(results)
+    click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))
+
+
+def _arguments() -> list[str]:
+    """The command as it was given, without where the data are on this machine."""
+    given, shown = sys.argv[1:], list[str]()
+    for before, argument in zip(["", *given], given, strict=False):
+        shown.append(Path(argument).name if before in ("--data", "--results") else argument)
+    return shown
+
+
+def _date(text: str | None) -> date | None:
+    from recsys.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+    except ValueError:
+        raise ConfigError(f"--cutoff {text!r}: write a date such as 2008-02-01") from None
