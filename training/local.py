@@ -31,7 +31,7 @@ from recsys.models.copurchase import PairScope
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.base import Silo
-from recsys.silos.check import read_checked
+from recsys.silos.check import read_for_training
 from recsys.towers.two_tower import TowerConfig
 from training import evaluation
 from training.config import (
@@ -75,7 +75,7 @@ def load(
     silo: Silo, catalogue: Catalogue, settings: SiloSettings, *, max_silos_per_person: int, silos: int
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
-    tables = read_checked(silo, catalogue)
+    tables = read_for_training(silo, catalogue)
 
     def consented(interactions: pa.Table) -> Dataset:
         rows = consented_for_training(

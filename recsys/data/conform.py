@@ -16,19 +16,26 @@ from recsys.data.unique import first_repeat
 
 
 def conform(
-    table: Table, data: pa.Table, *, source: str, timezone: str = "UTC", now: datetime | None = None
+    table: Table,
+    data: pa.Table,
+    *,
+    source: str,
+    timezone: str = "UTC",
+    now: datetime | None = None,
+    part: bool = False,
 ) -> pa.Table:
     """Cast and check a table; the result has the contract's schema and the source's row order.
 
     source: name for errors (a file); timezone: of naive times; now: aware, later times are errors (the clock
-    when left out). Columns outside the contract are dropped. Raises DataContractError at the first breach,
-    naming the row, column and value.
+    when left out); part: whether other rows of the source come apart, so that unique keys are the caller's to
+    check. Columns outside the contract are dropped. Raises DataContractError at the first breach, naming the
+    row, column and value.
     """
     origin = Source(source, data)
     latest = now or datetime.now(UTC)
     columns = [_read(origin, column, timezone, latest) for column in CONTRACTS[table].columns]
     checked = pa.table(columns, schema=CONTRACTS[table].schema)
-    for names in CONTRACTS[table].unique:
+    for names in () if part else CONTRACTS[table].unique:
         _require_unique(origin, checked, names)
     return named(checked, source)
 

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.data.codes import positions
 from recsys.errors import ConfigError
 
 
@@ -95,5 +96,5 @@ def consented_for_personalisation(interactions: pa.Table, customers: pa.Table) -
 
 def _make(interactions: pa.Table, customers: pa.Table, purpose: Purpose) -> Consented[P]:
     ids = customers["customer_id"].combine_chunks()
-    rows = interactions.filter(pc.is_in(interactions["customer_id"], value_set=ids))
+    rows = interactions.filter(pa.array(positions(interactions["customer_id"], ids) >= 0))
     return Consented(rows, customers, purpose, _MAKER)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsys.data.codes import UNKNOWN, positions
 from recsys.data.consent import Consented
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.data.vocab import Catalogue
@@ -62,7 +63,7 @@ class Dataset:
         if drop_unknown_items:
             rows, items = rows.filter(pa.array(items >= 0)), items[items >= 0]
         _require_known(rows, items, catalogue)
-        customers = pc.index_in(rows["customer_id"], value_set=ids.combine_chunks()).to_numpy()
+        customers = positions(rows["customer_id"], ids.combine_chunks())
         times = _times(rows, ordering)
         order, offsets = _latest(customers, times, len(ids), max_events_per_customer)
         histories = Histories(
@@ -123,8 +124,8 @@ def _times(rows: pa.Table, ordering: Ordering) -> NDArray[np.int64]:
 def _event_codes(rows: pa.Table) -> NDArray[np.int8]:
     if "event" not in rows.column_names:
         return np.full(rows.num_rows, EventType.PURCHASE.code, np.int8)
-    codes = pc.index_in(rows["event"], value_set=pa.array([event.value for event in EventType]))
-    return np.asarray(pc.fill_null(codes, EventType.PURCHASE.code).to_numpy(), dtype=np.int8)
+    codes = positions(rows["event"], pa.array([event.value for event in EventType]))
+    return np.where(codes == UNKNOWN, EventType.PURCHASE.code, codes).astype(np.int8)
 
 
 def _quantities(rows: pa.Table) -> NDArray[np.float32]:

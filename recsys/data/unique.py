@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 SEPARATOR = "\x1f"
 FEW = 100_000  # below this, opening DuckDB costs more than it saves
@@ -28,10 +29,33 @@ def first_repeat(columns: Sequence[pa.ChunkedArray]) -> tuple[int, int] | None:
     return (int(first_rows[repeats[0]]), int(repeats[0])) if len(repeats) else None
 
 
+class Distinct:
+    """Whether single-column keys that come in parts all differ: eight bytes are kept of each."""
+
+    def __init__(self) -> None:
+        self._hashes = list[NDArray[np.uint64]]()
+
+    def add(self, keys: pa.ChunkedArray) -> None:
+        """One more part; missing keys never repeat."""
+        self._hashes.append(_hashes(keys.drop_null()))
+
+    def surely(self) -> bool:
+        """True if all keys differ; False if two agree, or (next to never) their hashes alone."""
+        return _all_differ(np.concatenate([np.zeros(0, np.uint64), *self._hashes]))
+
+
 def _surely_differ(keys: pa.ChunkedArray) -> bool:
     if len(keys) < FEW:
         return bool(pc.count_distinct(keys).as_py() == len(keys))
+    return _all_differ(_hashes(keys))
+
+
+def _hashes(keys: pa.ChunkedArray) -> NDArray[np.uint64]:
     with duckdb.connect() as connection:
         hashed = connection.from_arrow(pa.table({"key": keys})).project("hash(key) as value").to_arrow_table()
-    values = np.sort(hashed["value"].to_numpy())
+    return np.asarray(hashed["value"].to_numpy())
+
+
+def _all_differ(values: NDArray[np.uint64]) -> bool:
+    values = np.sort(values)
     return not np.any(values[1:] == values[:-1])

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsys.data.codes import positions
 from recsys.data.contracts import CONTRACTS, Table
 from recsys.errors import UnknownItemError
 
@@ -58,8 +59,7 @@ class Catalogue:
         values = (
             item_ids if isinstance(item_ids, pa.ChunkedArray | pa.Array) else pa.array(item_ids, pa.string())
         )
-        found = pc.fill_null(pc.index_in(values, value_set=self._value_set), -1)
-        return np.asarray(found.to_numpy(), dtype=np.int32)
+        return positions(values, self._value_set)
 
     @cached_property
     def hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -35,5 +36,18 @@ class Silo(Protocol):
         since: an aware time; only interactions at or after it (other tables come whole). Raises
         DataContractError at the first breach (nothing is half read), OrderingError if `since` is given and
         interactions have no timestamps.
+        """
+        ...
+
+
+@runtime_checkable
+class Scanned(Protocol):
+    """What a silo adds that need not hold all of its interactions in memory at once."""
+
+    def scan(self) -> Iterator[pa.Table]:
+        """The interactions part by part, each checked; together the rows of `read` in the same order.
+
+        Nothing may be used before the last part has come: only then are ids known to be unique. Raises
+        DataContractError at a possible breach; `read` settles whether it is one, and names the row.
         """
         ...

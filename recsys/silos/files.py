@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from recsys.data.contracts import CONTRACTS, Table, empty
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, DataContractError, Location, OrderingError
+from recsys.silos.parts import checked_parts, worth_parting
 from recsys.silos.raw import column_names, has_values, read_raw
 
 ENDINGS = (".parquet", ".csv")
@@ -64,6 +66,16 @@ class FileSilo:
             self._require_order(path, rows)
             return newer(rows, since)
         return rows
+
+    def scan(self) -> Iterator[pa.Table]:
+        """The interactions part by part (see `Scanned.scan`); a small file, and CSV, is one part."""
+        path = self._path(Table.INTERACTIONS)
+        if path is None or not worth_parting(path):
+            yield self.read(Table.INTERACTIONS)
+            return
+        for rows in checked_parts(path, timezone=self.timezone, now=self.now or datetime.now(UTC)):
+            self._require_order(path, rows)
+            yield rows
 
     def _path(self, table: Table) -> Path | None:
         found = [path for ending in ENDINGS if (path := self.folder / f"{table}{ending}").is_file()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from recsys.data.contracts import Table
 from recsys.data.history import Ordering
 from recsys.data.source import named, source_of
 from recsys.errors import OrderingError
-from recsys.silos.base import Silo
+from recsys.silos.base import Scanned, Silo
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.events import Event
 from recsys.silos.files import newer
@@ -48,16 +49,29 @@ class MergedSilo:
         rows = self.base.read(table)
         if table is not Table.INTERACTIONS:
             return rows
-        online = self._listed(self.store.read(since))
-        known = pc.is_in(online["event_id"], value_set=rows["event_id"].combine_chunks())
-        merged = pa.concat_tables([rows, online.filter(pc.invert(known))])
+        merged = pa.concat_tables([rows, _unknown(self._listed(self.store.read(since)), rows)])
         return named(newer(merged, since), f"{source_of(rows).file} + {self.store.path}")
+
+    def scan(self) -> Iterator[pa.Table]:
+        """The base silo's parts, and the online rows as the last one (see `Scanned.scan`)."""
+        online, source = self._listed(self.store.read()), str(self.store.path)
+        parts = self.base.scan() if isinstance(self.base, Scanned) else [self.base.read(Table.INTERACTIONS)]
+        for rows in parts:
+            online = _unknown(online, rows)
+            yield rows
+        yield named(online, source)
 
     def _listed(self, online: pa.Table) -> pa.Table:
         for table, column in ((Table.ITEMS, "item_id"), (Table.CUSTOMERS, "customer_id")):
             ids = self.base.read(table)[column].combine_chunks()
             online = online.filter(pc.is_in(online[column], value_set=ids))
         return online
+
+
+def _unknown(online: pa.Table, rows: pa.Table) -> pa.Table:
+    """The online rows whose ids are not among the given rows'."""
+    known = pc.is_in(online["event_id"], value_set=rows["event_id"].combine_chunks())
+    return online.filter(pc.invert(known))
 
 
 def with_online(silo: Silo, store: OnlineEventStore) -> Silo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,26 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 
 def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
     """The named columns that the file has, in file order of rows; CSV values as text, empty ones as null."""
+    return _query(path, _selection(path, columns))
+
+
+def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """What `read_raw` reads, in parts of about so many rows; only one part is in memory."""
+    sql, parameters = _selection(path, columns), {"path": str(path)}
+    with duckdb.connect(config=OFFLINE) as connection:
+        try:
+            for batch in connection.sql(sql, params=parameters).to_arrow_reader(rows):
+                yield pa.Table.from_batches([batch])
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _damaged(path, str(error)) from None
+
+
+def _selection(path: Path, columns: Sequence[str]) -> str:
     present = [name for name in column_names(path) if name in columns]
     if not present:
         names = ", ".join(columns)
         raise DataContractError(Location(str(path)), "missing column: no known one", f"use the names {names}")
-    return _query(path, f"select {', '.join(map(_quoted, present))} from {_relation(path)}")  # noqa: S608
+    return f"select {', '.join(map(_quoted, present))} from {_relation(path)}"  # noqa: S608
 
 
 def has_values(path: Path, column: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import permutations
 from math import ceil, sqrt
+from typing import Self
 
 from recsys.errors import ConfigError
 
@@ -64,6 +65,21 @@ DEFAULT_SILOS = (
         ("Baby", "Household", "Personal care", "Pets"),
     ),
 )
+
+ONE_SILO_EACH = (1.0, 0.0, 0.0)
+
+
+def store_groups(count: int) -> tuple[SiloSpec, ...]:
+    """So many store groups for a world in which each person deals with one of them; from large to small.
+
+    The sizes are public and fall evenly: the last group is half as large as the first.
+    """
+    shares = [1.0 - 0.5 * number / max(count - 1, 1) for number in range(count)]
+    weights = [share / sum(shares) for share in shares]
+    return tuple(
+        SiloSpec(f"group-{number + 1}", SiloKind.STORE_GROUP, 4, weight, weight, 1.0)
+        for number, weight in enumerate(weights)
+    )
 
 
 @dataclass(frozen=True)
@@ -128,8 +144,24 @@ class WorldConfig:
             raise ConfigError(
                 f"world memberships {self.memberships} must be {MAX_MEMBERSHIPS} shares with sum 1"
             )
-        if len(self.silos) < MAX_MEMBERSHIPS:
-            raise ConfigError(f"the world has {len(self.silos)} silos; use {MAX_MEMBERSHIPS} or more")
+        joined = max(number for number, share in enumerate(self.memberships, start=1) if share > 0)
+        if len(self.silos) < joined:
+            raise ConfigError(f"the world has {len(self.silos)} silos; use {joined} or more")
+
+    @classmethod
+    def disjoint(cls, silos: int, *, persons: int, n_items: int, seed: int = seed) -> Self:
+        """The frozen world with `silos` store groups, each person a customer of one alone.
+
+        What persons like and how they shop is the same; that nobody is in two silos is a public fact.
+        """
+        return cls(
+            seed=seed,
+            persons=persons,
+            n_items=n_items,
+            silos=store_groups(silos),
+            max_silos_per_person=1,
+            memberships=ONE_SILO_EACH,
+        )
 
     @property
     def days(self) -> int:
@@ -166,8 +198,8 @@ def _enough(share: float, persons: int) -> int:
 
 
 def _enrolments(silos: tuple[SiloSpec, ...]) -> Iterator[tuple[tuple[SiloSpec, ...], float]]:
-    """Every order of three silos with its probability: successive draws without replacement."""
-    for order in permutations(silos, MAX_MEMBERSHIPS):
+    """Every order of three silos (fewer if there are) with its probability: draws without replacement."""
+    for order in permutations(silos, min(MAX_MEMBERSHIPS, len(silos))):
         probability = order[0].first_weight / sum(spec.first_weight for spec in silos)
         left = sum(spec.later_weight for spec in silos) - order[0].later_weight
         for spec in order[1:]:

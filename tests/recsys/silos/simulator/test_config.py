@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from recsys.errors import ConfigError
-from recsys.silos.simulator import SimulatedSilo, WorldConfig, registered_customers
+from recsys.silos.simulator import SimulatedSilo, World, WorldConfig, registered_customers
 
 
 def test_the_window_ends_on_the_last_day_and_covers_whole_weeks(config: WorldConfig) -> None:
@@ -48,3 +49,18 @@ def test_registration_adds_up_to_the_expected_memberships() -> None:
     config = WorldConfig(persons=1_000_000)
     expected = 1_000_000 * (0.55 + 2 * 0.33 + 3 * 0.12)
     assert sum(registered_customers(config).values()) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_disjoint_world_has_every_person_in_one_silo_and_shops_alike(config: WorldConfig) -> None:
+    made = WorldConfig.disjoint(4, persons=2 * config.chunk_persons, n_items=config.n_items)
+    frozen = {f.name: getattr(WorldConfig(), f.name) for f in fields(WorldConfig)}
+    placed = ("persons", "n_items", "silos", "memberships", "max_silos_per_person")
+    assert {n for n, value in frozen.items() if getattr(made, n) != value} == set(placed)
+    chunk = World(replace(made, chunk_persons=config.chunk_persons)).chunk(0)
+    rows = np.concatenate([silo.members.rows for silo in chunk.shopping])
+    assert np.array_equal(np.sort(rows), np.arange(len(chunk.people)))
+    assert all((silo.members.share == 1.0).all() for silo in chunk.shopping)
+    registered = registered_customers(made)
+    assert list(registered) == ["group-1", "group-2", "group-3", "group-4"]
+    assert made.persons <= sum(registered.values())
+    assert sorted(registered.values(), reverse=True) == list(registered.values())
