@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from experiments.sweeps.folder import SweepFolder, TrialRecord
+from experiments.sweeps.methods import LIFT
 from experiments.sweeps.spec import SweepSpec, Value
 
 WHOLE = "sweep"
@@ -146,7 +147,7 @@ class Frontier:
         ordered = sorted(groups, key=lambda place: (place[0], places.index(place[1])))
         series = (
             Series(method, group, tuple(_points(groups, group, places, method, metric)))
-            for method in self.spec.methods
+            for method in self.spec.compared
             for group in dict.fromkeys(group for group, _ in ordered)
         )
         spent = {place: max(r.privacy["person_epsilon"] for r in groups[place]) for place in ordered}
@@ -166,6 +167,8 @@ def read_frontier(path: Path) -> Frontier:
 
 def metric_words(metric: str) -> str:
     """A metric's name for people: `new_recall_at_20` is 'Recall@20 of new items'."""
+    if metric == LIFT:
+        return "Share of lift kept"
     segment, _, rest = metric.partition("_") if metric.startswith(("new_", "repeat_")) else ("", "", metric)
     name, _, k = rest.partition("_at_")
     title = {"ndcg": "NDCG"}.get(name, name.capitalize())

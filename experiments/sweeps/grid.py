@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.sweeps.spec import CellSpec, SweepSpec, Value
+from experiments.quality.private import Settings, merged
+from experiments.sweeps.spec import CellSpec, FolderData, SweepSpec, Value
 from recsys.errors import ConfigError
 from recsys.seeds import derive_seed
 from recsys.silos.toml import load_model
@@ -30,12 +31,13 @@ class Trial:
     """One cell with one seed; `key` names its record and changes with anything that shapes the result.
 
     number: which of the cell's trials; seed: derived by that number, the same in every cell, so that cells
-    are compared on equal worlds; config: the cell's training without a run's paths
+    are compared on equal worlds; config: the cell's training without a run's paths; methods: what is measured
     """
 
     cell: Mapping[str, Value]
     spec: CellSpec
     config: TrainingConfig
+    methods: tuple[str, ...]
     number: int
     seed: int
     key: str
@@ -88,7 +90,14 @@ def _resolved(spec: SweepSpec, cell: Mapping[str, Value], source: str) -> tuple[
         ) from None
     words = " and ".join(f"{axis} = {value!r}" for axis, value in cell.items())
     where = f"{source}: section 'training'{f' with grid {words}' if cell else ''}"
-    return resolved, parse_config(resolved.training, source=where)
+    return resolved, parse_config(_training(resolved), source=where)
+
+
+def _training(spec: CellSpec) -> Mapping[str, Any]:
+    """The training settings; those of a research folder stand over the preset of its protocol."""
+    if not isinstance(spec.data, FolderData):
+        return spec.training
+    return merged(Settings.of(spec.data.protocol, None).values, spec.training)
 
 
 def _path(axis: str) -> str:
@@ -119,8 +128,8 @@ def _trial(
         "place": "" if resolved.data.source == "simulated" else place,
         "training": config.model_dump(mode="json", exclude=ELSEWHERE | {"seed"}),
         "sample": resolved.sample,
-        "methods": sorted(spec.methods),
+        "methods": sorted(spec.compared),
         "seed": seed,
     }
     key = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:20]
-    return Trial(cell, resolved, config, number, seed, key)
+    return Trial(cell, resolved, config, spec.compared, number, seed, key)

@@ -1,13 +1,39 @@
-"""Names of what a sweep compares, and of the figures it compares by."""
+"""Names of what a sweep compares and of the figures it compares by, and the share of lift that is kept."""
 
 from __future__ import annotations
 
-from experiments.comparison import HEADLINE
+from collections.abc import Mapping
 
-PRIVATE = "private"
-METHODS = (PRIVATE, "non_private", "popularity", "personal_top", "shuffled")
-CHARGED = ("new_ndcg_at_10", "new_hit_at_10")
-"""Figures that only a run on real silos has, beside new_recall_at_20: noised and charged."""
+from experiments.comparison import HEADLINE as STUDY
+from experiments.quality.figures import HEADLINE as QUALITY
+from experiments.quality.methods import BASELINES
+
+PRIVATE, TWIN, POPULARITY, SHUFFLED = "private", "non_private_twin", "popularity", "shuffled"
+METHODS = tuple(dict.fromkeys((PRIVATE, TWIN, POPULARITY, "personal_top", *BASELINES, SHUFFLED)))
+
+BY_SOURCE = {
+    "simulated": (PRIVATE, TWIN, POPULARITY, "personal_top", SHUFFLED),
+    "file": (PRIVATE, TWIN, POPULARITY, "personal_top", SHUFFLED),
+    "folder": (PRIVATE, TWIN, *BASELINES),
+    "silos": (PRIVATE, POPULARITY),
+}
+"""What can be measured on each kind of data."""
+
+LIFT = "lift_kept"
+STUDY_LIFT = "recall_at_10"
+"""The metric of a study's share of lift kept: that of baskets, as in `thousandfaces bench quality`."""
 
 _FIRST = ("recall_at_10", "ndcg_at_10", "new_recall_at_20")
-METRICS = tuple(dict.fromkeys((*_FIRST, *(name for name, _, _ in HEADLINE), *CHARGED)))
+_ALL = (*_FIRST, *(name for name, _, _ in (*STUDY, *QUALITY)), "new_hit_at_10", LIFT)
+METRICS = tuple(dict.fromkeys(_ALL))
+
+Values = Mapping[str, Mapping[str, float]]
+
+
+def lift_kept(figures: Values, metric: str) -> float | None:
+    """(private - popularity) / (best non-private - popularity); None if nothing beats popularity."""
+    values = {name: found[metric] for name, found in figures.items() if metric in found}
+    best = max((value for name, value in values.items() if name not in (PRIVATE, SHUFFLED)), default=0.0)
+    if not {PRIVATE, POPULARITY} <= set(values) or best <= values[POPULARITY]:
+        return None
+    return (values[PRIVATE] - values[POPULARITY]) / (best - values[POPULARITY])

@@ -13,6 +13,7 @@ from experiments.sweeps.charges import confirmed, planned_charges
 from experiments.sweeps.folder import FAILED, FINISHED, SweepFolder, TrialRecord
 from experiments.sweeps.frontier import read_frontier
 from experiments.sweeps.grid import Trial, trials
+from experiments.sweeps.methods import PRIVATE
 from experiments.sweeps.report import REPORT, write_html
 from experiments.sweeps.spec import SiloData, SweepSpec
 from experiments.sweeps.tracking import SweepTracking
@@ -117,7 +118,7 @@ class _Running:
         for done, trial in enumerate(left, start=done + 1):  # noqa: B020
             self.watch.progress(TRIALS, done - 1, of)
             record = self._end(trial, means)
-            tracking.record(record, self.spec.methods)
+            tracking.record(record, self.spec.compared)
             # After all else: what has a record is not run again.
             self.folder.write(record)
             self.folder.clear(trial)
@@ -145,9 +146,9 @@ class _Running:
     def _words(self, record: TrialRecord) -> str:
         if record.error:
             return f"FAILED, {record.error}"
-        method, metric = self.spec.methods[0], self.spec.metrics[0]
-        found = record.figures.get(method, {}).get(metric)
-        figure = "" if found is None else f"{method} {metric} {found:.4f}, "
+        metric = self.spec.metrics[0]
+        found = record.figures.get(PRIVATE, {}).get(metric)
+        figure = "" if found is None else f"private {metric} {found:.4f}, "
         return f"{figure}person-level epsilon {record.privacy['person_epsilon']:.3f}, {record.seconds:.0f} s"
 
 

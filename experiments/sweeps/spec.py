@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from experiments.quality.protocols import Protocol
 from experiments.spec import FileData, WorldData
-from experiments.sweeps.methods import METHODS, METRICS
+from experiments.sweeps.methods import BY_SOURCE, METHODS, METRICS, PRIVATE
 from recsys.silos.toml import FilePath
 
 GIVEN = ("seed", "federation", "output", "tracking_uri")
@@ -27,7 +29,22 @@ class SiloData(_Section):
     federation: FilePath
 
 
-Data = Annotated[WorldData | FileData | SiloData, Field(discriminator="source")]
+class FolderData(_Section):
+    """A research set in a folder, split by a protocol: what `thousandfaces bench quality` measures.
+
+    silos: a number (customers are dealt by a hash of their id) or `column:NAME`; items: how many of the most
+    bought items are kept; cutoff: of the temporal protocol
+    """
+
+    source: Literal["folder"]
+    protocol: Protocol
+    silos: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^column:.+$")] = 4
+    items: Annotated[int, Field(ge=100)] | None = None
+    cutoff: date | None = None
+    max_silos_per_person: Annotated[int, Field(ge=1)] = 1
+
+
+Data = Annotated[WorldData | FileData | FolderData | SiloData, Field(discriminator="source")]
 
 
 class CellSpec(_Section):
@@ -46,14 +63,15 @@ class SweepSpec(CellSpec):
 
     grid: values by key; each key is an axis (see `experiments.sweeps.grid.AXES`); none is a single cell
     seed, seeds: trial n of every cell has the seed that is derived from `seed` by the key n
-    methods, metrics: what the report compares, by the names in `experiments.sweeps.methods`
+    methods, metrics: what is compared, by the names in `experiments.sweeps.methods`; `private` is always
+    there, and all methods that the data allow if none are named
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     grid: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0)] = 0
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
-    methods: Annotated[tuple[str, ...], Field(min_length=1)] = METHODS[:4]
+    methods: tuple[str, ...] = ()
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] = METRICS[:3]
 
     @field_validator("methods", "metrics")
@@ -74,8 +92,24 @@ class SweepSpec(CellSpec):
         return grid
 
     @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        possible = BY_SOURCE[self.data.source]
+        for method in self.methods:
+            if method not in possible:
+                raise ValueError(
+                    f"method '{method}' is not measured on data of source '{self.data.source}'; "
+                    f"use some of {', '.join(possible)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _what_the_sweep_gives(self) -> Self:
         for key in GIVEN:
             if key in self.training or key in self.grid:
                 raise ValueError(f"the sweep itself gives '{key}' to each trial; remove it")
         return self
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The methods that are compared, the private one first."""
+        return tuple(dict.fromkeys((PRIVATE, *(self.methods or BY_SOURCE[self.data.source]))))

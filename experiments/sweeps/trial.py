@@ -1,27 +1,34 @@
-"""One trial, run for real: a study on a simulated world or research data, or a charged run on real silos."""
+"""One trial, run for real: on a simulated world, on research data, or charged on real silos."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.spec import FileData, StudySpec
+from experiments.comparison import Entry
+from experiments.quality.run import QualityOptions, run_quality
+from experiments.spec import StudySpec
 from experiments.study import run_study
 from experiments.sweeps.grid import Trial
-from experiments.sweeps.methods import PRIVATE
-from experiments.sweeps.spec import CellSpec, SiloData
+from experiments.sweeps.methods import LIFT, POPULARITY, PRIVATE, STUDY_LIFT, TWIN, lift_kept
+from experiments.sweeps.spec import CellSpec, FolderData, SiloData
 from recsys.errors import ConfigError
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig
+from training.checkpoint import runs
 from training.config import TrainingConfig, parse_config
 from training.coordinator import data_kind
 from training.progress import Progress
 from training.research import STAMP
 from training.run import run_training
+from training.tracking import flat
 
-POPULARITY_PREFIX = "popularity_"
+STUDY_NAMES = {"non_private": TWIN}
+POPULARITY_PREFIX = f"{POPULARITY}_"
 SPENT = ("person_epsilon", "person_epsilon_lifetime", "delta", "max_silos_per_person")
 
 
@@ -49,15 +56,15 @@ def stamp(spec: CellSpec, *, research_data: bool) -> str:
 
     Raises ConfigError for research data, declared by the study or by the federation, that nobody confirmed.
     """
-    if isinstance(spec.data, FileData):
+    if spec.data.source == "simulated":
+        return "simulated data"
+    if not isinstance(spec.data, SiloData):
         if not research_data:
             raise ConfigError(
-                f"data '{spec.data.file}': real purchases, whose figures are outside the privacy claim; "
-                "confirm with --research-data"
+                f"data of source '{spec.data.source}': real purchases, whose figures are outside the privacy "
+                "claim; confirm with --research-data"
             )
         return f"research data, {STAMP}"
-    if not isinstance(spec.data, SiloData):
-        return "simulated data"
     config = silo_config(spec, research_data=research_data)
     kind = data_kind(config, FederationConfig.load(config.federation))
     words = {
@@ -82,9 +89,11 @@ def silo_config(spec: CellSpec, *, research_data: bool, **run: Any) -> TrainingC
 
 
 def run_trial(trial: Trial, work: Path, means: Means, progress: Progress) -> Outcome:
-    """Run a trial in the folder `work`. Raises what `run_study` and `run_training` raise."""
+    """Run a trial in the folder `work`. Raises what a study, a benchmark or a training run raises."""
     if isinstance(trial.spec.data, SiloData):
         return _charged(trial, means, progress)
+    if isinstance(trial.spec.data, FolderData):
+        return _benchmark(trial, trial.spec.data, work, means, progress)
     run = {"tracking_uri": means.tracking_uri, "research_data": means.research_data}
     spec = StudySpec(
         name="trial",
@@ -93,8 +102,34 @@ def run_trial(trial: Trial, work: Path, means: Means, progress: Progress) -> Out
         sample=trial.spec.sample,
     )
     result = run_study(spec, seed=trial.seed, data=means.data, work=work, progress=progress)
-    figures = {name: dict(entry.values) for name, entry in result.methods.items()}
-    return Outcome(figures, _spent(result.training.report), result.training.run_id)
+    named = {STUDY_NAMES.get(name, name): _known(entry) for name, entry in result.methods.items()}
+    figures = {name: named[name] for name in trial.methods}
+    return Outcome(_with_lift(figures, STUDY_LIFT), _spent(result.training.report), result.training.run_id)
+
+
+def _benchmark(trial: Trial, data: FolderData, work: Path, means: Means, progress: Progress) -> Outcome:
+    if means.data is None:
+        raise ConfigError("data of source 'folder': give the data set's folder with --data")
+    privacy, config = trial.config.privacy, work / "training.toml"
+    settings = {**trial.spec.training, "tracking_uri": means.tracking_uri}
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in flat(settings).items()))
+    options = QualityOptions(
+        data=means.data,
+        protocol=data.protocol,
+        silos=str(data.silos),
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        seed=trial.seed,
+        items=data.items,
+        cutoff=data.cutoff,
+        config=config,
+        methods=trial.methods,
+        max_silos_per_person=data.max_silos_per_person,
+    )
+    result = run_quality(options, work, progress=progress)
+    figures = {name: _known(found.entry) for name, found in result.methods.items()}
+    run_id = runs(work / "run")[-1].run_id
+    return Outcome(_with_lift(figures, result.headline), _spent(result.report), run_id)
 
 
 def _charged(trial: Trial, means: Means, progress: Progress) -> Outcome:
@@ -102,11 +137,21 @@ def _charged(trial: Trial, means: Means, progress: Progress) -> Outcome:
     config = silo_config(trial.spec, research_data=means.research_data, **run)
     # A run that was killed goes on where it stopped: what it had finished is not charged again.
     result = run_training(config, progress=progress)
-    figures: dict[str, dict[str, float]] = {PRIVATE: {}, "popularity": {}}
+    figures: dict[str, dict[str, float]] = {PRIVATE: {}, POPULARITY: {}}
     for name, value in result.report["metrics"].items():
-        method = "popularity" if name.startswith(POPULARITY_PREFIX) else PRIVATE
+        method = POPULARITY if name.startswith(POPULARITY_PREFIX) else PRIVATE
         figures[method][name.removeprefix(POPULARITY_PREFIX)] = float(value)
     return Outcome(figures, _spent(result.report), result.run_id)
+
+
+def _known(entry: Entry) -> dict[str, float]:
+    """The figures that had something to be found."""
+    return {name: value for name, value in entry.values.items() if not math.isnan(value)}
+
+
+def _with_lift(figures: dict[str, dict[str, float]], metric: str) -> Mapping[str, Mapping[str, float]]:
+    kept = lift_kept(figures, metric)
+    return figures if kept is None else {**figures, PRIVATE: {**figures[PRIVATE], LIFT: kept}}
 
 
 def _spent(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from experiments.sweeps.tracking import PARENT_TAG, SWEEPS, TRIAL_TAG
 from tests.experiments.sweeps.conftest import TINY
 from training.tracking import EXPERIMENT
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 240.0
 
 
@@ -36,17 +35,8 @@ class Killed:
 
 
 def command(spec: Path, folder: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "recsys.cli",
-        "experiment",
-        "sweep",
-        str(spec),
-        "--output",
-        str(folder),
-        "--json",
-    ]
+    program = Path(sys.executable).with_name("thousandfaces")
+    return [str(program), "experiment", "sweep", str(spec), "--output", str(folder), "--json"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +47,6 @@ def killed(new_output: Callable[[Path], Path], tmp_path_factory: pytest.TempPath
     # A session of its own, so that the killed process's child, the twin's trainer, can be ended too.
     process = subprocess.Popen(
         command(spec, folder),
-        cwd=ROOT,
         start_new_session=True,
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -71,7 +60,7 @@ def killed(new_output: Callable[[Path], Path], tmp_path_factory: pytest.TempPath
         (first,) = (folder / "trials").glob("*.json")
         before = first.read_bytes()
         done = subprocess.run(
-            command(spec, folder), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command(spec, folder), capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stderr
         yield Killed(folder, first, before, json.loads(done.stdout), done.stderr)
@@ -98,14 +87,14 @@ def test_finished_trials_are_kept_and_half_done_ones_redone(killed: Killed) -> N
         assert trial["status"] == "finished"
         assert trial["stamp"] == "simulated data"
         assert trial["privacy"]["person_epsilon"] <= trial["cell"]["epsilon"]
-        assert {"private", "non_private", "popularity", "personal_top"} <= set(trial["figures"])
+        assert {"private", "non_private_twin", "popularity", "personal_top"} <= set(trial["figures"])
     assert len(list((killed.folder / "trials").iterdir())) == 2
 
 
 def test_the_trials_saw_one_world(killed: Killed) -> None:
     one, other = (trial["figures"] for trial in killed.printed["trials"])
     assert one["popularity"] == other["popularity"]
-    assert one["non_private"] == other["non_private"]
+    assert one["non_private_twin"] == other["non_private_twin"]
 
 
 def test_runs_in_mlflow_are_nested(killed: Killed) -> None:
@@ -133,7 +122,7 @@ def test_runs_in_mlflow_are_nested(killed: Killed) -> None:
 def test_the_report_has_the_numbers_of_the_trials(killed: Killed) -> None:
     page = (killed.folder / "report.html").read_text(encoding="utf-8")
     for trial in killed.printed["trials"]:
-        for method in ("private", "non_private", "popularity", "personal_top"):
+        for method in ("private", "non_private_twin", "popularity", "personal_top"):
             for metric in ("recall_at_10", "ndcg_at_10", "new_recall_at_20"):
                 assert f">{trial['figures'][method][metric]:.4f}<" in page
     assert read_frontier(killed.folder).facts()[0] == "simulated data; of 2 trials 2 finished, 0 failed"

@@ -31,6 +31,8 @@ WRONG = [
     ("name = [", "not valid TOML"),
     ('nam = "x"', "key 'name' is missing"),
     ('name = "x"\nmethods = ["magic"]', "key 'methods'.*'magic' is unknown; use some of private"),
+    ('name = "x"\nmethods = ["ease"]', "'ease' is not measured on data of source 'simulated'"),
+    ('name = "x"\n[data]\nsource = "folder"\nprotocol = "magic"', r"key 'data\.folder\.protocol', value 'magic'"),
     ('name = "x"\nmetrics = ["recall"]', "key 'metrics'.*'recall' is unknown"),
     ('name = "x"\nseeds = 0', "key 'seeds', value 0"),
     ('name = "x"\n[data]\nsource = "simulated"\npersons = 0', r"key 'data\.simulated\.persons', value 0"),
@@ -88,7 +90,7 @@ def test_a_trials_key_follows_what_shapes_it_and_nothing_else() -> None:
         {"sample": 10},
         {"data": {"source": "simulated", "persons": 999}},
         {"training": {"towers": {"steps": 3}}},
-        {"methods": ["private"]},
+        {"methods": ["popularity"]},
     )
     for changes in others:
         assert not set(before) & {trial.key for trial in trials(spec(**changes), source="")}
