@@ -70,7 +70,7 @@ class SeededStudy:
         write_results(path, f"Study {self.spec.name}", self.command, self.facts(), self.table())
 
 
-def runseed_numbers(
+def run_seeds(
     study: Path, *, data: Path | None, seeds: str, research_data: bool, progress: Progress = silent
 ) -> SeededStudy:
     """Run a study once per seed. Raises ConfigError for seeds that are none, or unconfirmed research data."""
