@@ -32,7 +32,10 @@ WRONG = [
     ('nam = "x"', "key 'name' is missing"),
     ('name = "x"\nmethods = ["magic"]', "key 'methods'.*'magic' is unknown; use some of private"),
     ('name = "x"\nmethods = ["ease"]', "'ease' is not measured on data of source 'simulated'"),
-    ('name = "x"\n[data]\nsource = "folder"\nprotocol = "magic"', r"key 'data\.folder\.protocol', value 'magic'"),
+    (
+        'name = "x"\n[data]\nsource = "folder"\nprotocol = "magic"',
+        r"key 'data\.folder\.protocol', value 'magic'",
+    ),
     ('name = "x"\nmetrics = ["recall"]', "key 'metrics'.*'recall' is unknown"),
     ('name = "x"\nseeds = 0', "key 'seeds', value 0"),
     ('name = "x"\n[data]\nsource = "simulated"\npersons = 0', r"key 'data\.simulated\.persons', value 0"),
