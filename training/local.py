@@ -94,6 +94,8 @@ def load(
         every = consented(tables.interactions).histories
         held_out = temporal_split(every, int(settings.until.timestamp()))
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
+    del tables
+    pa.default_memory_pool().release_unused()  # what was read is many times larger than what is kept
     return TrainingData(dataset, item_features(catalogue), sequences, held_out)
 
 

@@ -92,10 +92,15 @@ def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
             "item_id": encoded(interactions["item_id"], _values(tables.items["item_id"])),
             "event": encoded(interactions["event"], pa.array([event.value for event in EventType])),
             "quantity": interactions["quantity"].cast(pa.float32(), safe=False),
-            "timestamp": interactions["timestamp"],
-            "order_no": interactions["order_no"],
+            "timestamp": _copied(interactions["timestamp"]),
+            "order_no": _copied(interactions["order_no"]),
         }
     )
+
+
+def _copied(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same numbers in memory of their own: a column as it was read keeps all others of its batch alive."""
+    return pc.add(column.cast(pa.int64()), 0).cast(column.type)
 
 
 def _narrowed(tables: SiloTables) -> SiloTables:

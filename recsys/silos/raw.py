@@ -30,12 +30,20 @@ def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
-    """What `read_raw` reads, in parts of about so many rows; only one part is in memory."""
+    """What `read_raw` reads, in parts of at least so many rows; only one part is in memory."""
     sql, parameters = _selection(path, columns), {"path": str(path)}
     with duckdb.connect(config=OFFLINE) as connection:
         try:
-            for batch in connection.sql(sql, params=parameters).to_arrow_reader(rows):
-                yield pa.Table.from_batches([batch])
+            reader = connection.sql(sql, params=parameters).to_arrow_reader(rows)
+            part, held = list[pa.RecordBatch](), 0
+            for batch in reader:
+                part.append(batch)
+                held += batch.num_rows
+                if held >= rows:
+                    yield pa.Table.from_batches(part)
+                    part, held = [], 0
+            if part:
+                yield pa.Table.from_batches(part)
         except (duckdb.Error, pa.ArrowException) as error:
             raise _damaged(path, str(error)) from None
 
