@@ -91,7 +91,7 @@ def run_sweep(
             watch.say(confirmed(planned, charge=options.charge))
         folder.write_sweep(_content(spec, options, everything, marked))
         if left:
-            _Running(spec, options, folder, marked, watch, run).all(left, of=len(wanted))
+            _Running(spec, options, folder, marked, watch, run).all(wanted, left)
         records = [folder.read(trial.key) for trial in wanted]
     return SweepResult(folder, tuple(record for record in records if record is not None))
 
@@ -107,20 +107,22 @@ class _Running:
     watch: Watch
     run: Run
 
-    def all(self, left: Sequence[Trial], *, of: int) -> None:
-        """Run these trials; `of`: how many there are with those that had finished before."""
+    def all(self, wanted: Sequence[Trial], left: Sequence[Trial]) -> None:
+        """Run the trials that are left of those wanted."""
         uri, tags = self.options.tracking_uri or self.folder.tracking_uri, made(self.options.command)
         tracking = SweepTracking.opened(self.folder, uri, self.spec.name, {"stamp": self.stamp, **tags})
         means = Means(self.folder.path, uri, self.options.data, self.options.research_data)
-        done, failed = of - len(left), 0
+        self._catch_up(tracking, wanted)
+        of, failed = len(wanted), 0
+        done = of - len(left)
         if done:
             self.watch.say(f"{done} of {of} trials had finished before and are kept")
         for done, trial in enumerate(left, start=done + 1):  # noqa: B020
             self.watch.progress(TRIALS, done - 1, of)
             record = self._end(trial, means)
-            tracking.record(record, self.spec.compared)
-            # After all else: what has a record is not run again.
+            # Before all else: what has been charged and has a record is not run again.
             self.folder.write(record)
+            tracking.record(record, self.spec.compared)
             self.folder.clear(trial)
             failed += not record.finished
             self.watch.say(f"[{done}/{of}] {trial.label}: {self._words(record)}")
@@ -128,6 +130,14 @@ class _Running:
         page = self.folder.path / REPORT
         write_html([read_frontier(self.folder.path)], page, command=self.options.command)
         tracking.close(failed=failed, report=page)
+
+    def _catch_up(self, tracking: SweepTracking, wanted: Sequence[Trial]) -> None:
+        """Record in MLflow what had finished when a sweep was killed before it could."""
+        known = tracking.recorded()
+        for trial in wanted:
+            record = self.folder.read(trial.key)
+            if record is not None and record.finished and record.key not in known:
+                tracking.record(record, self.spec.compared)
 
     def _end(self, trial: Trial, means: Means) -> TrialRecord:
         """Run a trial to its record, whatever happens to it."""

@@ -6,13 +6,15 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.sweeps.folder import SweepFolder, TrialRecord
 from recsys.bundle.registry_mlflow import QUIET
+from recsys.errors import RegistryError
 from training.tracking import EXPERIMENT, RUN_TAG, flat
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 SWEEPS = "thousandfaces-sweeps"
 SWEEP_TAG, TRIAL_TAG, PARENT_TAG = "thousandfaces.sweep", "thousandfaces.trial", "mlflow.parentRunId"
-LONGEST = 1000
+LONGEST, MOST_CHILDREN = 1000, 50_000
 RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
 
 
@@ -29,29 +31,46 @@ class SweepTracking:
     """The sweep's parent run, and what makes its children."""
 
     client: MlflowClient
+    uri: str
     experiments: tuple[str, str]
     parent: str
 
     @classmethod
     def opened(cls, folder: SweepFolder, uri: str, name: str, tags: Mapping[str, str]) -> SweepTracking:
-        """The folder's parent run, made the first time and found again when a sweep goes on."""
+        """The folder's parent run, made the first time and found again when a sweep goes on.
+
+        Raises RegistryError if MLflow cannot be reached, as every method here.
+        """
         os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
         from mlflow import MlflowClient
 
-        client = MlflowClient(uri, uri)
-        local = folder.artifacts if uri == folder.tracking_uri else None
-        sweeps, runs = (_experiment(client, title, local) for title in (SWEEPS, EXPERIMENT))
-        mine = {SWEEP_TAG: _name(folder.path), **tags}
-        found = client.search_runs([sweeps], f"tags.`{SWEEP_TAG}` = '{mine[SWEEP_TAG]}'")
-        parent = found[0].info.run_id if found else client.create_run(sweeps, run_name=name).info.run_id
-        client.update_run(parent, status=RUNNING)
-        for key, value in mine.items():
-            client.set_tag(parent, key, value)
-        return cls(client, (sweeps, runs), parent)
+        with _named(uri):
+            client = MlflowClient(uri, uri)
+            local = folder.artifacts if uri == folder.tracking_uri else None
+            sweeps, runs = (_experiment(client, title, local) for title in (SWEEPS, EXPERIMENT))
+            mine = {SWEEP_TAG: _name(folder.path), **tags}
+            found = client.search_runs([sweeps], f"tags.`{SWEEP_TAG}` = '{mine[SWEEP_TAG]}'")
+            parent = found[0].info.run_id if found else client.create_run(sweeps, run_name=name).info.run_id
+            client.update_run(parent, status=RUNNING)
+            for key, value in mine.items():
+                client.set_tag(parent, key, value)
+            return cls(client, uri, (sweeps, runs), parent)
+
+    def recorded(self) -> frozenset[str]:
+        """The keys of the trials that are children of the sweep by now."""
+        with _named(self.uri):
+            children = self.client.search_runs(
+                [self.experiments[0]], f"tags.`{PARENT_TAG}` = '{self.parent}'", max_results=MOST_CHILDREN
+            )
+            return frozenset(run.data.tags[TRIAL_TAG] for run in children)
 
     def record(self, record: TrialRecord, methods: Sequence[str]) -> None:
         """A trial as a child of the sweep; a record of an earlier attempt at it is replaced."""
-        self._forget(record.key)
+        with _named(self.uri):
+            self._forget(record.key)
+            self._record(record, methods)
+
+    def _record(self, record: TrialRecord, methods: Sequence[str]) -> None:
         tags = {PARENT_TAG: self.parent, TRIAL_TAG: record.key, "stamp": record.stamp, **record.made}
         if record.error:
             tags["error"] = record.error[:LONGEST]
@@ -63,8 +82,9 @@ class SweepTracking:
 
     def close(self, *, failed: int, report: Path) -> None:
         """End the sweep's run; `report` is kept with it."""
-        self.client.log_artifact(self.parent, str(report))
-        self.client.set_terminated(self.parent, FAILED if failed else FINISHED)
+        with _named(self.uri):
+            self.client.log_artifact(self.parent, str(report))
+            self.client.set_terminated(self.parent, FAILED if failed else FINISHED)
 
     def _forget(self, key: str) -> None:
         mine = f"tags.`{TRIAL_TAG}` = '{key}' and tags.`{PARENT_TAG}` = '{self.parent}'"
@@ -91,6 +111,16 @@ class SweepTracking:
         mine = f"tags.`{RUN_TAG}` = '{record.training_run}'"
         for run in self.client.search_runs([self.experiments[1]], mine):
             self.client.set_tag(run.info.run_id, PARENT_TAG, child)
+
+
+@contextmanager
+def _named(uri: str) -> Iterator[None]:
+    """Failures of MLflow as errors of one line."""
+    try:
+        yield
+    except Exception as error:
+        line = " ".join(str(error).split()) or type(error).__name__
+        raise RegistryError(f"{uri}: {line[:LONGEST]}; check the tracking URI") from error
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:

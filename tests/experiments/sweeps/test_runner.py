@@ -1,6 +1,7 @@
 """Finished trials are kept, failed ones recorded and tried again, and two sweeps never share a folder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from experiments.sweeps.folder import SweepFolder
 from experiments.sweeps.grid import Trial
 from experiments.sweeps.runner import SweepOptions, Watch, run_sweep
 from experiments.sweeps.spec import SweepSpec
+from experiments.sweeps.tracking import SweepTracking
 from experiments.sweeps.trial import Outcome
-from recsys.errors import ConfigError, PlanError, TrainingError
+from recsys.errors import ConfigError, PlanError, RegistryError, TrainingError
 
 PRIVACY = {"person_epsilon": 1.0, "delta": 1e-6, "max_silos_per_person": 2, "silos": {}}
 
@@ -129,3 +131,29 @@ def test_real_purchases_need_a_confirmation_and_are_stamped(options: SweepOption
     (record,) = run_sweep(spec, told, run=worker).records
     assert record.stamp == "research data, outside the claim"
     assert "outside the claim" in (options.folder / "report.html").read_text()
+
+
+def test_what_mlflow_missed_when_a_sweep_was_killed_is_recorded(
+    spec: SweepSpec, options: SweepOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SweepTracking, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(spec, options, run=Worker())
+    worker = Worker()
+    run_sweep(spec, options, run=worker)
+    assert worker.ran == [(2.0, 0), (1.0, 1), (2.0, 1)]
+    folder = SweepFolder(options.folder)
+    tracking = SweepTracking.opened(folder, folder.tracking_uri, "x", {})
+    assert tracking.recorded() == {path.stem for path in (options.folder / "trials").iterdir()}
+
+
+def test_mlflow_out_of_reach_is_an_error_of_one_line(spec: SweepSpec, options: SweepOptions) -> None:
+    (options.folder / "file").touch()
+    nowhere = replace(options, tracking_uri=f"sqlite:///{options.folder}/file/mlflow.db")
+    with pytest.raises(RegistryError, match=r"file/mlflow\.db: .*; check the tracking URI$") as found:
+        run_sweep(spec, nowhere, run=Worker())
+    assert len(str(found.value).splitlines()) == 1
