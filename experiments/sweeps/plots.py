@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from experiments.sweeps.frontier import Chart, Series, axis_words, metric_words, value_words
+from experiments.sweeps.frontier import Chart, Series
 from experiments.sweeps.methods import METHODS, PRIVATE
 from experiments.sweeps.spec import Value
+from experiments.sweeps.words import axis_words, metric_words, value_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

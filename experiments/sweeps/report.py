@@ -10,8 +10,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from experiments.results_table import commit, write_results
-from experiments.sweeps.frontier import Chart, Frontier, Point, axis_words, value_words
+from experiments.sweeps.frontier import Chart, Frontier, Point
 from experiments.sweeps.plots import chart_svg
+from experiments.sweeps.words import axis_words, value_words
 from recsys.errors import ConfigError
 
 REPORT = "report.html"

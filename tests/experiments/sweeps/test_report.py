@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.sweeps.frontier import axis_words, metric_words, read_frontier, value_words
+from experiments.sweeps.frontier import read_frontier
 from experiments.sweeps.report import write_html, write_markdown
+from experiments.sweeps.words import axis_words, metric_words, value_words
 from recsys.errors import ConfigError
 
 COMMAND = "thousandfaces experiment report made"
