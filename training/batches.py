@@ -1,9 +1,9 @@
-"""From customers' sequences to one step's batch: each customer's own random targets, everyone's negatives."""
+"""From customers' sequences to one step's batch: each customer's own items, everyone's negatives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.features.sequences import Sequences
-from recsys.towers.losses import HIDDEN
 from recsys.towers.two_tower import TowerConfig
 
 
@@ -20,17 +19,19 @@ class Batch:
     """B customers of one step, each row a function of that customer alone (and of fresh random numbers).
 
     negatives: int64 [K], items drawn from the public catalogue
-    history: int64 [B, L]; weights: float32 [B, L], L2 norm 1 over the visible items, 0 elsewhere
-    targets: int64 [B, T]; is_target: bool [B, T]
-    biases: float32 [B, K], what the negatives' logits get besides u . v; HIDDEN for the customer's own items
+    bias: float32 [K], what the negatives' logits get besides u . v
+    history: int64 [B, L]; weights: float32 [B, L], L2 norm 1 over the items, 0 elsewhere
+    is_own: bool [B, L], where the history holds an item
+    rows, columns: int64 [H] each, which customer's own item which negative is; by row
     """
 
     negatives: Tensor
+    bias: Tensor
     history: Tensor
     weights: Tensor
-    targets: Tensor
-    is_target: Tensor
-    biases: Tensor
+    is_own: Tensor
+    rows: Tensor
+    columns: Tensor
 
     def __len__(self) -> int:
         return len(self.history)
@@ -39,24 +40,31 @@ class Batch:
         """The batch in pieces of at most `size` customers; an empty batch is one empty piece."""
         for start in range(0, max(len(self), 1), size):
             part = slice(start, start + size)
+            first, last = np.searchsorted(self.rows.numpy(), [start, start + size])
             yield Batch(
                 self.negatives,
+                self.bias,
                 self.history[part],
                 self.weights[part],
-                self.targets[part],
-                self.is_target[part],
-                self.biases[part],
+                self.is_own[part],
+                self.rows[first:last] - start,
+                self.columns[first:last],
             )
 
     def padded(self, size: int) -> Batch:
-        """The batch with rows of nobody appended up to `size` customers: no targets, so no loss, no gradient.
+        """The batch with rows of nobody appended up to `size` customers: no items, so no loss, no gradient.
 
         Matrix products round differently for different numbers of rows. At one number a customer's gradient
         has the same bits whoever else was sampled, whatever parameters a server sends.
         """
-        rows = (self.history, self.weights, self.targets, self.is_target, self.biases)
         missing = max(size - len(self), 0)
-        return Batch(self.negatives, *(torch.cat([x, x.new_zeros(missing, x.shape[1])]) for x in rows))
+
+        def filled(rows: Tensor) -> Tensor:
+            return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
+
+        return replace(
+            self, history=filled(self.history), weights=filled(self.weights), is_own=filled(self.is_own)
+        )
 
 
 def make_batch(
@@ -66,35 +74,28 @@ def make_batch(
     config: TowerConfig,
     rng: np.random.Generator,
 ) -> Batch:
-    """Hide a random share of each customer's items; the rest is the history that predicts them.
+    """Every item of a customer is to be predicted by the customer's other items.
 
     customers: int64 [m], positions in `sequences`. Customers with fewer than two items, and customers whose
     row holds a weight that is not finite or an item that is not in the catalogue, are left out: they would
-    contribute zero. log_popularity: float32 [n_items], published. rng: for the choice of targets and
-    negatives only, never for noise.
+    contribute zero. log_popularity: float32 [n_items], published. rng: for the choice of negatives only,
+    never for noise.
     """
     n_items = len(log_popularity)
-    negatives, biases = sample_negatives(log_popularity, config.negatives, rng)
+    negatives, bias = sample_negatives(log_popularity, config.negatives, rng)
     ids, weights = sequences.ids[customers], sequences.weights[customers].astype(np.float64)
-    keys = rng.random(ids.shape)
     usable = usable_rows(ids, weights, n_items)
-    ids, weights, keys = ids[usable], weights[usable], keys[usable]
-    targets, hidden = choose_targets(ids, keys, config)
-    visible = (ids >= 0) & ~hidden
-    return Batch(
-        torch.from_numpy(negatives),
-        torch.from_numpy(np.where(visible, ids, 0)),
-        torch.from_numpy(unit_rows(np.where(visible, weights, 0.0))),
-        torch.from_numpy(np.maximum(targets, 0)),
-        torch.from_numpy(targets >= 0),
-        torch.from_numpy(np.where(_own_items(ids, n_items)[:, negatives], np.float32(HIDDEN), biases)),
-    )
+    ids, weights = ids[usable], weights[usable]
+    is_own = ids >= 0
+    parts = (np.where(is_own, ids, 0), unit_rows(np.where(is_own, weights, 0.0)), is_own)
+    history, unit, owned, rows, columns = map(torch.from_numpy, (*parts, *own_among(negatives, ids)))
+    return Batch(torch.from_numpy(negatives), torch.from_numpy(bias), history, unit, owned, rows, columns)
 
 
 def sample_negatives(
     log_popularity: NDArray[np.float32], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Items to compare targets with, int64 [K], and what their logits get besides u . v, float32 [K].
+    """Items to compare a customer's with, int64 [K], and what their logits get besides u . v, float32 [K].
 
     All items, each with its log popularity, if they are at most `count`. Otherwise `count` draws with chances
     q proportional to published popularity, each with log popularity - log(count q), so that sums over them
@@ -118,22 +119,20 @@ def usable_rows(ids: NDArray[np.int64], weights: NDArray[np.float64], n_items: i
     return usable
 
 
-def choose_targets(
-    ids: NDArray[np.int64], keys: NDArray[np.float64], config: TowerConfig
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Hide the items with the smallest random keys: mask_share of them, at least one, and never all.
+def own_among(
+    negatives: NDArray[np.int64], ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where customers' own items stand among the negatives: rows of ids and positions, int64 [H] each.
 
-    ids: int64 [B, L], -1 where there is none, two items or more in each row; keys: float64 [B, L] in [0, 1).
-    Returns the targets, int64 [B, T] with -1 for none, and which positions they hide, bool [B, L].
+    ids: int64 [B, L], -1 where there is none; negatives may repeat. Ordered by row.
     """
-    present = (ids >= 0).sum(1)
-    counts = np.clip(np.rint(config.mask_share * present).astype(np.int64), 1, config.max_targets)
-    order = np.where(ids >= 0, keys, 2.0).argsort(1)
-    chosen = order[:, : min(config.max_targets, ids.shape[1])]
-    is_target = np.arange(chosen.shape[1]) < np.minimum(counts, present - 1)[:, None]
-    hidden = np.zeros(ids.shape, np.bool_)
-    np.put_along_axis(hidden, chosen, is_target, 1)
-    return np.where(is_target, np.take_along_axis(ids, chosen, 1), -1), hidden
+    order = negatives.argsort(kind="stable")
+    ordered = negatives[order]
+    first, last = ordered.searchsorted(ids, "left"), ordered.searchsorted(ids, "right")
+    found = np.where(ids >= 0, last - first, 0).ravel()
+    rows = np.repeat(np.arange(len(ids)), found.reshape(ids.shape).sum(1))
+    within = np.arange(len(rows)) - np.repeat(found.cumsum() - found, found)
+    return rows, order[np.repeat(first.ravel(), found) + within]
 
 
 def unit_rows(weights: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -142,9 +141,3 @@ def unit_rows(weights: NDArray[np.float64]) -> NDArray[np.float32]:
     scaled = weights / np.where(peak > 0.0, peak, 1.0)
     norm = np.sqrt((scaled * scaled).sum(1, keepdims=True))
     return (scaled / np.where(norm > 0.0, norm, 1.0)).astype(np.float32)
-
-
-def _own_items(ids: NDArray[np.int64], n_items: int) -> NDArray[np.bool_]:
-    own = np.zeros((len(ids), n_items + 1), np.bool_)
-    np.put_along_axis(own, np.where(ids >= 0, ids, n_items), True, 1)
-    return own[:, :n_items]

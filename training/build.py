@@ -27,7 +27,7 @@ def train_models(session: Session) -> Models:
     if affinity.history.shape[1]:
         blocks.append(Block(COPURCHASE, affinity.candidates, affinity.history))
     if towers is not None:
-        vectors = published_vectors(session, towers)
+        vectors = published_vectors(session, towers, popularities)
         blocks.append(Block(TOWERS, vectors, vectors))
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
     profile = taste_profile(session.catalogue, popularities, session.settings.profile)

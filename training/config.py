@@ -77,9 +77,14 @@ class PrivacySettings(_Section):
 
 
 class PopularitySettings(_Section):
-    """Noised item popularity: how many distinct items of one customer count."""
+    """Noised item popularity: how many distinct items of one customer count, and how much each of them.
+
+    decay: weight kept per basket since; basket_power: how much less the items of a large basket weigh
+    """
 
     max_items: Annotated[int, Field(ge=1)] = 100
+    decay: Fraction = 1.0
+    basket_power: Annotated[float, Field(ge=0, le=4)] = 0.0
 
 
 class CopurchaseSettings(_Section):
@@ -98,9 +103,9 @@ class TowerModel(_Section):
     embedding_dim: Annotated[int, Field(ge=2, le=512)] = 16
     item_scale: NonNegative = 0.2
     feature_scale: NonNegative = 1.0
+    popularity_power: NonNegative = 0.0
+    full_rank: Annotated[int, Field(ge=1)] = 300
     init_scale: Positive = 0.1
-    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    max_targets: Annotated[int, Field(ge=1, le=1000)] = 10
     negatives: Annotated[int, Field(ge=1, le=65_536)] = 500
 
 
@@ -144,9 +149,13 @@ class FusionSettings(_Section):
 
 
 class BlendSettings(_Section):
-    """How serving blends a customer's own repeat purchases with what the model says."""
+    """How serving blends a customer's own repeat purchases with what the model says.
+
+    activity: the power of the customer's number of baskets that the model's weight grows with
+    """
 
     weight: NonNegative = 0.5
+    activity: Annotated[float, Field(ge=0, le=2)] = 0.0
     cap: Annotated[float, Field(le=50, allow_inf_nan=False)] = 1.0
     own_decay: Fraction = 0.97
 

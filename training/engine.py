@@ -1,26 +1,19 @@
-"""Differentially private gradients of the towers, by Opacus' ghost clipping. The only import of Opacus.
+"""Differentially private gradients of the towers: ghost clipping, summed and noised by Opacus' optimizer.
 
-Wired by hand: `PrivacyEngine.make_private` takes the sampling rate and the divisor from the size of the data,
-which a claim for add-or-remove-one cannot allow. Here both are constants of the plan.
+The only import of Opacus. Wired by hand: `PrivacyEngine.make_private` takes the sampling rate and the divisor
+from the size of the data, which a claim for add-or-remove-one cannot allow. Here both are constants of the
+plan. Norms and clipped sums come in closed form (`training.norm_sampler`) from one gradient of the losses by
+the scores, where Opacus' own ghost mode takes two backward passes and more memory.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from opacus.grad_sample import (
-    GradSampleModuleFastGradientClipping,
-    register_grad_sampler,
-    register_norm_sampler,
-)
 from opacus.optimizers import DPOptimizerFastGradientClipping
-from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 from torch import Tensor
 
 from recsys.errors import TrainingError
@@ -30,13 +23,10 @@ from recsys.privacy.releases import DpSgdPlan
 from recsys.privacy.tally import Clip, Tally
 from recsys.towers.two_tower import TwoTower
 from training.batches import Batch
-from training.norm_sampler import gradient_norms
+from training.norm_sampler import GradientSum
 from training.objective import Objective
 
 SUM = "sum"
-
-# Only table entries have gradients here, never inputs: torch says so in every step.
-warnings.filterwarnings("ignore", message="Full backward hook is firing")
 
 
 @dataclass(frozen=True)
@@ -51,11 +41,12 @@ class Engine:
     """Gradient steps of one model. Nothing is kept between steps, so no step can reach into another.
 
     objective: the model and what it learns; public.
-    max_physical_batch: customers whose scores are in memory at a time; does not change the result.
+    max_physical_batch: customers whose scores are in memory at a time; does not change the result. Few, so
+        that little is computed for rows of nobody and scores stay in the processor's cache.
     """
 
     objective: Objective
-    max_physical_batch: int = 512
+    max_physical_batch: int = 128
 
     def noised_gradient(
         self,
@@ -69,8 +60,8 @@ class Engine:
         """One step: a Poisson sample of the customers, each one's gradient clipped, added up, noise once.
 
         parameters: float32 [rows * embedding_dim], from the server. sequences: all customers of the silo, one
-        example each. rng: chooses targets and negatives (default: seeded by the operating system), never
-        noise and never who is sampled. Raises TrainingError for parameters that are no usable table.
+        example each. rng: chooses negatives (default: seeded by the operating system), never noise and
+        never who is sampled. Raises TrainingError for parameters that are no usable table.
 
         Guarantee: customer-level, add-or-remove-one, exactly `plan.event(1)`: every customer is in the step
         with chance `plan.sampling_rate`, independently, adds a vector of L2 norm at most `plan.clip_norm`
@@ -84,50 +75,42 @@ class Engine:
         return NoisedGradient(self._step(tower, batch, plan, noise).noised())
 
     def _step(self, tower: TwoTower, batch: Batch, plan: DpSgdPlan, noise: SecureNoise) -> _NoisingOptimizer:
-        clipped = _ClippedTower(tower, plan, noise.tally)
-        optimizer = _NoisingOptimizer(tower, plan, noise)
-        chunks = [c.padded(self.max_physical_batch) for c in batch.chunks(self.max_physical_batch)]
-        for number, chunk in enumerate(chunks, start=1):
-            optimizer.signal_skip_step(number < len(chunks))  # noise with the last chunk alone
-            losses = self.objective.losses(clipped, chunk)
-            if losses.shape != (len(chunk),):
-                raise TrainingError(f"losses of shape {list(losses.shape)}: one per customer is needed")
-            DPTensorFastGradientClipping(clipped, optimizer, losses, SUM).backward()
-            optimizer.pre_step()
+        clipper, optimizer = _Clipper(plan, noise.tally), _NoisingOptimizer(tower, plan, noise)
+        total = GradientSum(tower, batch.negatives)
+        for chunk in batch.chunks(self.max_physical_batch):
+            self._add(total, clipper, chunk.padded(self.max_physical_batch))
+        tower.table.grad = total.table()
+        optimizer.pre_step()  # adds up and noises, once
         return optimizer
 
-
-def _norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Tensor) -> dict[Tensor, Tensor]:
-    return {tower.table: gradient_norms(tower, activations, backprops)}
-
-
-def _no_gradients(*_: object) -> NoReturn:
-    raise TrainingError("gradients of single customers are never built; keep ghost clipping on")
-
-
-register_norm_sampler(TwoTower)(_norms)
-# Without one Opacus would prepare a slow fallback in every step.
-register_grad_sampler(TwoTower)(_no_gradients)
+    def _add(self, total: GradientSum, clipper: _Clipper, chunk: Batch) -> None:
+        scores = total.scores(chunk.history, chunk.weights).requires_grad_()
+        losses = self.objective.losses(lambda *_: scores, chunk)
+        if losses.shape != (len(chunk),):
+            raise TrainingError(f"losses of shape {list(losses.shape)}: one per customer is needed")
+        (backprops,) = torch.autograd.grad(losses.sum(), scores)
+        found = total.gradients(chunk, backprops)
+        total.add(found, clipper.coefficients(total.norms(found)))
 
 
-class _ClippedTower(GradSampleModuleFastGradientClipping):  # type: ignore[misc]
-    """The hooked module; a gradient that is not finite is clipped to zero. It tallies what it clipped."""
+@dataclass(frozen=True)
+class _Clipper:
+    """What each gradient is multiplied with; one that is not finite with zero. It tallies what it clipped."""
 
-    def __init__(self, tower: TwoTower, plan: DpSgdPlan, tally: Tally) -> None:
-        super().__init__(tower, loss_reduction=SUM, max_grad_norm=plan.clip_norm)
-        self.tally = tally
+    plan: DpSgdPlan
+    tally: Tally
 
-    def get_clipping_coef(self) -> Tensor:
-        norms: Tensor = self.get_norm_sample()
-        coefficients = self.max_grad_norm / norms.clamp(min=self.max_grad_norm)
-        coefficients = torch.where(norms.isfinite(), coefficients, 0.0)
+    def coefficients(self, norms: Tensor) -> Tensor:
+        """min(1, clip norm / norm); [B]."""
+        bound = self.plan.clip_norm
+        coefficients = torch.where(norms.isfinite(), bound / norms.clamp(min=bound), 0.0)
         largest = (norms.nan_to_num(0.0, 0.0) * coefficients).max().item() if len(norms) else 0.0
-        self.tally.clips.append(Clip(self.max_grad_norm, largest, int((norms != 0.0).sum())))
+        self.tally.clips.append(Clip(bound, largest, int((norms != 0.0).sum())))
         return coefficients
 
 
 class _NoisingOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
-    """Adds up clipped gradients over the chunks of a step and noises the sum, from the secure source."""
+    """Noises the clipped sum of a step, from the secure source."""
 
     def __init__(self, tower: TwoTower, plan: DpSgdPlan, noise: SecureNoise) -> None:
         super().__init__(

@@ -21,9 +21,9 @@ STAGE = f"train.{TOWERS}"
 
 @dataclass
 class Towers:
-    """The state between rounds: parameters (flat float32), optimizer, and norms of what was applied.
+    """The state between rounds: parameters (flat float32), where gradients are taken, optimizer, and norms.
 
-    The norms are public: they are computed from noised sums.
+    The norms are of what was applied and public: they are computed from noised sums.
     """
 
     parameters: NDArray[np.float32]
@@ -35,6 +35,11 @@ class Towers:
     def rounds(self) -> int:
         """How many rounds are done."""
         return len(self.update_norms)
+
+    @property
+    def published(self) -> NDArray[np.float32]:
+        """The parameters to publish: averaged over the last half of the rounds."""
+        return self.optimizer.average(self.parameters)
 
     def apply(self, gradient: NDArray[np.float32]) -> None:
         """One server step."""
@@ -65,10 +70,15 @@ def run_towers(session: Session, popularities: NDArray[np.float64]) -> Towers | 
     return towers
 
 
-def published_vectors(session: Session, towers: Towers) -> NDArray[np.float32]:
+def published_vectors(
+    session: Session, towers: Towers, popularities: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """The items' embeddings; float32 [n_items, embedding_dim]. The table is tied: history uses the same."""
     return item_vectors(
-        item_features(session.catalogue), tower_config(session.settings.towers), towers.parameters
+        item_features(session.catalogue),
+        tower_config(session.settings.towers),
+        towers.published,
+        np.log(popularities).astype(np.float32),
     )
 
 

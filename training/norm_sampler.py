@@ -1,70 +1,138 @@
-"""The exact norm of every customer's gradient, without ever building the gradients ("ghost" norms)."""
+"""The exact norm of every customer's gradient, and the clipped sum, without ever building the gradients.
+
+With u the customer, v the items and c = dloss / dscores, let p = sum_j c_j v_j over all candidates j. Then
+the loss's gradient is c_k u for the embedding of negative k, and g_l = c_l u + w_l p - 2 w_l c_l v_l for that
+of own item l, as its score is (u - w_l v_l) . v_l. Rows of the table get these times the scales by which they
+are part of items, so a customer's gradient is X (x) u + sum_l e_l (x) g_l, where X = sum_k c_k e_k and e_j
+are the scales of item j's rows. Hence
+    norm^2 = |X|^2 |u|^2 + 2 sum_l (X . e_l) (u . g_l) + |sum_l e_l (x) g_l|^2,
+exact however often a row is looked up: item twice, shared brand, negative that is also an own item. The idea
+is that of Goodfellow (2015) and Li et al. (2022), here for the tied table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
+from training.batches import Batch
+from training.shared_rows import SharedRows
 
-SLACK = 1e-5  # of the squared norm: more than what float32 sums can lose
+SLACK = 3e-6  # of the squared norm: more than what float32 sums can lose
 
 
-@torch.no_grad()
-def gradient_norms(tower: TwoTower, activations: Sequence[Tensor], backprops: Tensor) -> Tensor:
-    """L2 norm of each customer's gradient with respect to the whole table, rounded up; float32 [B].
+@dataclass(frozen=True)
+class Gradients:
+    """The gradients of B customers as factors.
 
-    activations: the inputs of `TwoTower.forward`; backprops: c = dloss / doutput, [B, T + K].
-
-    With u the customer and p = sum_j c_j v_j = dloss / du, row r of the table gets a_r u + b_r p, where
-    a_r sums c_j * scale over the candidates that look r up, and b_r sums w_l * scale over the history. Hence
-        norm^2 = |u|^2 sum a_r^2 + 2 (u . p) sum a_r b_r + |p|^2 sum b_r^2,
-    exact however often a row is looked up: item twice, shared brand, target that is also in the history.
-    The idea is that of Goodfellow (2015) and Li et al. (2022), here for the tied table.
-
-    Guarantee: not below the true norm by more than float32 resolves (some 1e-7 of the scale of embeddings),
-    as SLACK of the non-negative terms is added for rounding; so clipping by it bounds a customer's
-    contribution by the clip norm. Handles B = 0.
+    users: u, [B, d]; to_negatives: c, [B, K]; own: g, [B, L, d]; history: int64 [B, L]; counts: bool [B, L],
+    where own is not 0
     """
-    negatives, history, weights, targets = activations
-    batch, n_targets = targets.shape
-    items = tower.items()
-    users = tower.users(items, history, weights)
-    to_targets, to_negatives = backprops[:, :n_targets], backprops[:, n_targets:]
-    pulls = to_negatives @ items[negatives] + torch.einsum("bt,btd->bd", to_targets, items[targets])
 
-    candidate = _spread(tower, negatives, to_negatives)
-    where, what = _entries(tower, targets, to_targets)
-    candidate.scatter_add_(0, where.flatten(), what.flatten())
-    where, what = _entries(tower, history, weights)
-    visible = torch.zeros_like(candidate).scatter_add_(0, where.flatten(), what.flatten())
-
-    squares = candidate.view(len(tower.table), batch).square().sum(0).double() * _dot(users, users)
-    squares += _dot(visible[where], what) * _dot(pulls, pulls)
-    cross = _dot(candidate[where], what) * _dot(users, pulls)
-    return (squares * (1.0 + SLACK) + 2.0 * cross).clamp(min=0.0).sqrt().float()
+    users: Tensor
+    to_negatives: Tensor
+    own: Tensor
+    history: Tensor
+    counts: Tensor
 
 
-def _dot(left: Tensor, right: Tensor) -> Tensor:
-    return torch.einsum("bx,bx->b", left.double(), right.double())
+class GradientSum:
+    """Adds up clipped gradients of one step, chunk by chunk, for a model whose parameters stand still."""
+
+    def __init__(self, tower: TwoTower, negatives: Tensor) -> None:
+        self.tower = tower
+        with torch.no_grad():
+            self.items = tower.items()
+        self.negatives = negatives
+        whole = len(negatives) == len(self.items) and bool((negatives == torch.arange(len(negatives))).all())
+        self.candidates = self.items if whole else self.items[negatives]
+        self.shared = SharedRows(tower, negatives)
+        self._negatives_sum = torch.zeros_like(self.candidates)
+        self._items_sum = torch.zeros_like(self.items)
+
+    @torch.no_grad()
+    def scores(self, history: Tensor, weights: Tensor) -> Tensor:
+        """What `TwoTower.forward` gives for the step's negatives, without its gradient; [B, L + K]."""
+        own = self.items[history]
+        users = torch.einsum("bl,bld->bd", weights, own)
+        to_own = torch.einsum("bld,bd->bl", own, users) - weights * own.square().sum(2)
+        return torch.cat([to_own, users @ self.candidates.T], 1)
+
+    @torch.no_grad()
+    def gradients(self, batch: Batch, backprops: Tensor) -> Gradients:
+        """backprops: c = dloss / dscores, [B, L + K]."""
+        length = batch.history.shape[1]
+        to_own, to_negatives = backprops[:, :length], backprops[:, length:]
+        own = self.items[batch.history]
+        users = torch.einsum("bl,bld->bd", batch.weights, own)
+        pulls = to_negatives @ self.candidates + torch.einsum("bl,bld->bd", to_own, own)
+        pushed = to_own[:, :, None] * users[:, None] + batch.weights[:, :, None] * pulls[:, None]
+        pushed -= (2.0 * batch.weights * to_own)[:, :, None] * own
+        counts = (batch.weights != 0.0) | (to_own != 0.0)
+        return Gradients(users, to_negatives, pushed, batch.history, counts)
+
+    @torch.no_grad()
+    def norms(self, found: Gradients) -> Tensor:
+        """L2 norm of each customer's gradient with respect to the whole table, rounded up; float32 [B].
+
+        Guarantee: not below the true norm by more than float32 resolves (some 1e-7 of the scale of
+        embeddings), as SLACK of the non-negative terms is added for rounding; so clipping by it bounds a
+        customer's contribution by the clip norm. Handles B = 0.
+        """
+        users = found.users.double()
+        spread = self.shared.spread(found.to_negatives)
+        squares = spread.squares() * users.square().sum(1) + self._own_squares(found)
+        meeting = torch.where(found.counts, spread.at(found.history), 0.0)
+        along = torch.einsum("bld,bd->bl", found.own.double(), users)
+        cross = (meeting * along).sum(1)
+        return (squares * (1.0 + SLACK) + 2.0 * cross).clamp(min=0.0).sqrt().float()
+
+    def _own_squares(self, found: Gradients) -> Tensor:
+        """|sum_l e_l (x) g_l|^2, row of the table by row; float64 [B]."""
+        batch, size = len(found.history), len(self.tower.table)
+        customer, position = (x.numpy() for x in found.counts.nonzero(as_tuple=True))
+        items = found.history[found.counts]
+        used = self.tower.scales.any(0)
+        rows, scales = (x[items][:, used].numpy().T for x in (self.tower.rows, self.tower.scales))
+        pushed = found.own.numpy()[customer, position].astype(np.float64)
+        keys = (customer * size + rows).ravel()
+        if not len(keys):
+            return torch.zeros(batch, dtype=torch.float64)
+        order = keys.argsort(kind="stable")
+        entries = (scales[:, :, None] * pushed).reshape(len(keys), -1)[order]
+        ordered = keys[order]
+        starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)
+        squares = np.square(np.add.reduceat(entries, starts, axis=0)).sum(1)
+        return torch.from_numpy(np.bincount(ordered[starts] // size, squares, batch))
+
+    @torch.no_grad()
+    def add(self, found: Gradients, coefficients: Tensor) -> None:
+        """Add each customer's gradient times a coefficient [B]; 0 leaves out also what is no number."""
+        kept = (coefficients > 0.0).nonzero()[:, 0]
+        users, to_negatives, counts = found.users, found.to_negatives, found.counts
+        if len(kept) < len(coefficients):
+            users, to_negatives, counts = users[kept], to_negatives[kept], counts[kept]
+        factors = coefficients[kept]
+        self._negatives_sum += to_negatives.T @ (factors[:, None] * users)
+        pushed = (factors[:, None, None] * found.own[kept])[counts]
+        self._items_sum.index_add_(0, found.history[kept][counts], pushed)
+
+    @torch.no_grad()
+    def table(self) -> Tensor:
+        """The sum so far, as the gradient of the table; [rows, embedding_dim]."""
+        items = self._items_sum.index_add(0, self.negatives, self._negatives_sum)
+        total = torch.zeros_like(self.tower.table)
+        for rows, scales in zip(self.tower.rows.T, self.tower.scales.T, strict=True):
+            if scales.any():
+                total.index_add_(0, rows, items * scales[:, None])
+        return total
 
 
-def _spread(tower: TwoTower, items: Tensor, coefficients: Tensor) -> Tensor:
-    """Coefficients [B, K] of items that all customers share, added up per table row; flat [rows * B]."""
-    by_item = coefficients.T.contiguous()
-    total = torch.zeros(len(tower.table), len(coefficients))
-    for column in range(tower.rows.shape[1]):
-        scale = tower.scales[items, column]
-        total.index_add_(0, tower.rows[items, column], by_item * scale[:, None])
-    return total.view(-1)
-
-
-def _entries(tower: TwoTower, items: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-    """Where in a flat [rows * B] customers' own items [B, N] belong, and what they add; both [B, N * F]."""
-    batch = len(items)
-    column = torch.arange(batch)[:, None, None]
-    where = tower.rows[items] * batch + column
-    what = tower.scales[items] * coefficients[:, :, None]
-    return where.flatten(1), what.flatten(1)
+def gradient_norms(tower: TwoTower, batch: Batch, backprops: Tensor) -> Tensor:
+    """The norms of `GradientSum.norms` for one batch; float32 [B]."""
+    total = GradientSum(tower, batch.negatives)
+    return total.norms(total.gradients(batch, backprops))

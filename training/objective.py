@@ -14,7 +14,7 @@ from recsys.errors import TrainingError
 from recsys.features.items import ItemFeatures
 from recsys.features.profile import TasteProfile
 from recsys.features.sequences import Sequences
-from recsys.towers.losses import masked_softmax_loss
+from recsys.towers.losses import own_items_loss
 from recsys.towers.two_tower import TowerConfig, TwoTower, table_shape
 from training.batches import Batch, make_batch
 
@@ -59,30 +59,32 @@ class Objective:
             )
         if not (np.abs(parameters) < LARGEST_PARAMETER).all():
             raise TrainingError("training diverged: a parameter is not below 1e6; lower learning_rate")
-        return TwoTower(self.features, self.config, parameters)
+        return TwoTower(self.features, self.config, parameters, self.log_popularity)
 
     def batch(self, sequences: Sequences, customers: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        """The examples of some customers, with random targets and negatives."""
+        """The examples of some customers, with random negatives."""
         return make_batch(sequences, customers, self.log_popularity, self.config, rng)
 
     def losses(self, score: Callable[..., Tensor], batch: Batch) -> Tensor:
-        """Each customer's loss, [B]; score is a TwoTower, hooked or not."""
-        scores = score(batch.negatives, batch.history, batch.weights, batch.targets)
-        n_targets = batch.targets.shape[1]
-        to_targets, to_negatives = self._known(batch)
-        return masked_softmax_loss(
-            scores[:, :n_targets] + torch.from_numpy(self.log_popularity)[batch.targets] + to_targets,
-            scores[:, n_targets:] + batch.biases + to_negatives,
-            batch.is_target,
+        """Each customer's loss, [B]; score is a TwoTower, or stands for one."""
+        scores = score(batch.negatives, batch.history, batch.weights)
+        to_own, to_negatives = self._known(batch)
+        return own_items_loss(
+            scores,
+            torch.from_numpy(self.log_popularity)[batch.history] + to_own,
+            batch.bias + to_negatives,
+            batch.is_own,
+            (batch.rows, batch.columns),
         )
 
     def _known(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
-        """What the taste profile of each customer's visible items says of targets and negatives."""
-        if self.profile is None:
+        """What taste profiles say of own items, each by the customer's other items, and of negatives."""
+        if self.profile is None or not len(self.profile):
             return 0.0, 0.0
-        users = self.profile.users(np.where(batch.weights.numpy() > 0.0, batch.history.numpy(), -1))
+        ids = np.where(batch.is_own.numpy(), batch.history.numpy(), -1)
+        users = self.profile.users(ids)
         return (
-            torch.from_numpy(self.profile.scores(users, batch.targets.numpy())),
+            torch.from_numpy(self.profile.others(ids)),
             torch.from_numpy(self.profile.scores(users, batch.negatives.numpy())),
         )
 

@@ -79,7 +79,7 @@ def train_plain(
         sampled = np.flatnonzero(random.random(len(sequences)) < sampling_rate)
         batch = objective.batch(sequences, sampled, random)
         parameters = optimizer.step(parameters, plain_gradient(objective, parameters, batch, token))
-    return PlainTowers(parameters)
+    return PlainTowers(optimizer.average(parameters))
 
 
 def _check(token: ResearchOnly) -> None:

@@ -101,12 +101,34 @@ class TasteProfile:
         profile: NDArray[np.float32] = (self.weight * np.log(ratio)).astype(np.float32)
         return profile
 
+    def others(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What the profile of a customer's other items adds to each own item's score; float32 [B, L].
+
+        ids: int64 [B, L], distinct items, -1 for none, which get 0.
+        """
+        shown = ids >= 0
+        size = len(self) + 1
+        found = np.where(shown[..., None], self.columns[np.maximum(ids, 0)], NO_COLUMN) % size
+        cells = found + size * np.arange(len(ids))[:, None, None]
+        counts = np.bincount(cells.ravel(), minlength=size * len(ids))[cells] - 1
+        total = np.maximum(shown.sum(1) - 1, 0)[:, None, None]
+        # What stands in the last place, that of no column, is multiplied with nothing.
+        prior, expected, weight = (np.append(x, end) for x, end in self._constants())
+        ratio = (counts + prior[found]) / (total * expected[found] + prior[found])
+        return np.asarray((weight[found] * np.log(ratio)).sum(2), np.float32)
+
+    def _constants(self) -> tuple[tuple[NDArray[np.float32], float], ...]:
+        return (self.prior, 1.0), (self.expected, 0.0), (self.weight, 0.0)
+
     def scores(self, users: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """What profiles add to items' scores; float32 [B, K]. items: int64 [K], or [B, K] by customer."""
         padded = np.pad(users, ((0, 0), (0, 1)))
         found = self.columns[items]
         if items.ndim == 1:
-            return np.asarray(padded[:, found].sum(2), np.float32)
+            total = np.zeros((len(users), len(items)), np.float32)
+            for column in found.T:
+                total += padded.take(column, 1, mode="wrap")
+            return total
         return np.asarray(np.take_along_axis(padded[:, None, :], found, 2).sum(2), np.float32)
 
 

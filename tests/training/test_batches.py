@@ -4,10 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.features.sequences import Sequences
-from recsys.towers.losses import HIDDEN
 from recsys.towers.two_tower import TowerConfig
 from tests.contracts.gradients.builders import N_ITEMS, make_customers
-from training.batches import choose_targets, make_batch, sample_negatives, unit_rows, usable_rows
+from training.batches import make_batch, own_among, sample_negatives, unit_rows, usable_rows
 
 POPULARITY = np.log(np.random.default_rng(3).dirichlet(np.ones(N_ITEMS))).astype(np.float32)
 
@@ -17,39 +16,33 @@ def batch_of(customers, seed=0, **config):
     return make_batch(customers, everyone, POPULARITY, TowerConfig(**config), np.random.default_rng(seed))
 
 
-@given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.05, 0.95))
+@given(st.integers(0, 2**32), st.integers(1, 90))
 @settings(max_examples=30, deadline=None)
-def test_targets_and_history_divide_each_customers_items(seed, max_targets, mask_share):
+def test_a_batch_holds_every_item_of_who_can_be_learned_from(seed, negatives):
     customers = make_customers(12, seed)
     usable = usable_rows(customers.ids, customers.weights.astype(float), N_ITEMS)
-    batch = batch_of(customers, seed, max_targets=max_targets, mask_share=mask_share)
+    batch = batch_of(customers, seed, negatives=negatives)
     assert len(batch) == usable.sum()
     for row, ids in enumerate(customers.ids[usable]):
-        items = set(ids[ids >= 0].tolist())
-        targets = batch.targets[row][batch.is_target[row]].tolist()
-        visible = batch.history[row][batch.weights[row] > 0].tolist()
-        assert set(targets) | set(visible) == items
-        assert len(targets) + len(visible) == len(items), "nothing twice, nothing on both sides"
-        assert 1 <= len(targets) <= min(max_targets, len(items) - 1)
-        assert len(targets) <= max(1, round(mask_share * len(items)))
-        hidden = batch.negatives[batch.biases[row] == HIDDEN].tolist()
-        assert set(hidden) == items & set(batch.negatives.tolist())
+        own = ids[ids >= 0]
+        assert batch.history[row][batch.is_own[row]].tolist() == own.tolist()
+        assert (batch.weights[row][~batch.is_own[row]] == 0).all()
+        found = batch.columns[batch.rows == row].tolist()
+        assert sorted(found) == np.isin(batch.negatives, own).nonzero()[0].tolist()
+    assert batch.rows.tolist() == sorted(batch.rows.tolist())
 
 
-def test_visible_weights_keep_their_proportions_at_norm_1():
+def test_own_items_are_found_wherever_they_are_drawn():
+    rows, columns = own_among(np.array([5, 2, 5, 7]), np.array([[2, 5, -1], [-1, -1, -1], [7, 9, 1]]))
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 1), (0, 0), (0, 2), (2, 3)]
+
+
+def test_weights_keep_their_proportions_at_norm_1():
     customers = Sequences(np.array([[4, 7, 9]]), np.array([[0.9, 0.3, 0.1]], np.float32))
-    batch = batch_of(customers, mask_share=0.1)
-    shown = batch.weights[0] > 0
+    batch = batch_of(customers)
     assert np.linalg.norm(batch.weights[0]) == pytest.approx(1.0)
-    ratio = batch.weights[0][shown] / customers.weights[0][shown.numpy()]
+    ratio = batch.weights[0] / customers.weights[0]
     assert ratio.std() == pytest.approx(0.0, abs=1e-6)
-
-
-def test_each_item_is_hidden_equally_often():
-    ids = np.arange(10)[None].repeat(20_000, 0)
-    _, hidden = choose_targets(ids, np.random.default_rng(0).random(ids.shape), TowerConfig(mask_share=0.3))
-    assert (hidden.sum(1) == 3).all()
-    np.testing.assert_allclose(hidden.mean(0), 0.3, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +91,9 @@ def test_chunks_are_the_batch_in_order():
     chunks = list(batch.chunks(7))
     assert [len(chunk) for chunk in chunks[:-1]] == [7] * (len(chunks) - 1)
     assert np.array_equal(np.concatenate([chunk.history for chunk in chunks]), batch.history)
+    assert np.array_equal(np.concatenate([chunk.columns for chunk in chunks]), batch.columns)
+    starts = np.repeat(np.arange(len(chunks)) * 7, [len(chunk.rows) for chunk in chunks])
+    assert np.array_equal(np.concatenate([chunk.rows for chunk in chunks]) + starts, batch.rows)
     assert [len(chunk) for chunk in batch_of(make_customers(0)).chunks(7)] == [0]
 
 

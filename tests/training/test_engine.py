@@ -57,16 +57,6 @@ def test_a_loss_that_is_not_one_number_per_customer_is_refused():
         Engine(wrong).noised_gradient(start(wrong), make_customers(9), everyone(), Silent())
 
 
-def test_gradients_of_single_customers_cannot_be_asked_for():
-    from opacus.grad_sample import GradSampleModule
-
-    objective = make_objective()
-    module = GradSampleModule(objective.tower(start(objective)), loss_reduction="sum")
-    batch = objective.batch(make_customers(9), np.arange(9), np.random.default_rng(0))
-    with pytest.raises(TrainingError, match="never built"):
-        objective.losses(module, batch).sum().backward()
-
-
 def test_what_is_released_is_finite_float32_and_belongs_to_the_caller():
     objective = make_objective()
     plan = DpSgdPlan(clip_norm=0.05, noise_multiplier=1.0, sampling_rate=0.5, steps=3)

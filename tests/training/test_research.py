@@ -46,7 +46,7 @@ def recall_at_10(objective, sequences, held_out, parameters):
     if parameters is None:
         scores = np.tile(objective.log_popularity, (len(held_out), 1))
     else:
-        vectors = item_vectors(objective.features, objective.config, parameters)
+        vectors = item_vectors(objective.features, objective.config, parameters, objective.log_popularity)
         users = np.einsum("bl,bld->bd", sequences.weights, vectors[sequences.ids])
         scores = users @ vectors.T + objective.log_popularity
     np.put_along_axis(scores, sequences.ids, -np.inf, 1)

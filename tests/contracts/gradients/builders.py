@@ -90,7 +90,3 @@ def score_gradients(objective, parameters, batch):
     losses = objective.losses(score, batch)
     (backprops,) = torch.autograd.grad(losses.sum(), seen[0])
     return tower, backprops, losses.detach()
-
-
-def inputs(batch):
-    return batch.negatives, batch.history, batch.weights, batch.targets

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 from opacus.grad_sample import compute_embedding_norm_sample
 from torch import nn
 
-from recsys.towers.losses import HIDDEN
 from tests.contracts.gradients.builders import (
     N_ITEMS,
     Silent,
     everyone,
-    inputs,
     make_customers,
     make_objective,
     make_profile,
@@ -30,7 +28,8 @@ from training.norm_sampler import gradient_norms
 @pytest.mark.parametrize("clip_norm", [1e-3, 0.05, 1e6])
 @pytest.mark.parametrize(("negatives", "profile"), [(3, None), (25, make_profile()), (N_ITEMS, None)])
 def test_the_clipped_sum_is_that_of_single_backward_passes(clip_norm, negatives, profile):
-    objective, customers = make_objective(profile, negatives=negatives), make_customers(80)
+    objective = make_objective(profile, negatives=negatives, popularity_power=0.5, full_rank=9)
+    customers = make_customers(80)
     parameters = start(objective)
     engine, plan = Engine(objective), everyone(clip_norm)
     got = engine.noised_gradient(parameters, customers, plan, Silent(), rng=np.random.default_rng(3)).values
@@ -51,9 +50,9 @@ def test_every_customers_gradient_is_that_of_a_backward_pass_alone(profile, monk
     expected = one_by_one(objective, parameters, batch)
     assert len(batch) > 25
     for position in range(len(batch)):
-        # The whole batch runs; the second backward pass takes one customer's part of it alone.
+        # The whole batch runs; the sum takes one customer's part of it alone.
         only = torch.eye(Engine.max_physical_batch)[position]
-        monkeypatch.setattr(engine_module._ClippedTower, "get_clipping_coef", lambda _, only=only: only)
+        monkeypatch.setattr(engine_module._Clipper, "coefficients", lambda *_, only=only: only)
         got = (
             Engine(objective)
             .noised_gradient(parameters, customers, nobody_clipped, Silent(), rng=np.random.default_rng(3))
@@ -63,28 +62,32 @@ def test_every_customers_gradient_is_that_of_a_backward_pass_alone(profile, monk
         assert difference <= 1e-5 * np.linalg.norm(expected[position])
 
 
-def random_batch(seed, customers, length, targets, negatives):
-    """Any inputs at all: repeated items, targets that are in the history, negatives that repeat."""
+def random_batch(seed, customers, length, negatives):
+    """Any inputs at all: repeated items, own items among the negatives, negatives that repeat."""
     random = np.random.default_rng(seed)
     few = random.integers(1, N_ITEMS + 1)  # few items: many repetitions
     weights = random.random((customers, length)) * (random.random((customers, length)) < 0.8)
+    rows, columns = (random.random((customers, negatives)) < 0.3).nonzero()
     return Batch(
         torch.from_numpy(random.integers(0, few, negatives)),
+        torch.from_numpy(random.normal(-3.0, 1.0, negatives).astype(np.float32)),
         torch.from_numpy(random.integers(0, few, (customers, length))),
         torch.from_numpy(weights.astype(np.float32)),
-        torch.from_numpy(random.integers(0, few, (customers, targets))),
-        torch.from_numpy(random.random((customers, targets)) < 0.7),
-        torch.where(torch.from_numpy(random.random((customers, negatives)) < 0.7), -3.0, HIDDEN),
+        torch.from_numpy(random.random((customers, length)) < 0.7),
+        torch.from_numpy(rows),
+        torch.from_numpy(columns),
     )
 
 
-@given(st.integers(0, 2**32), st.integers(0, 5), st.integers(1, 9), st.integers(1, 4), st.integers(1, 40))
+@given(
+    st.integers(0, 2**32), st.integers(0, 5), st.integers(1, 9), st.integers(1, 40), st.sampled_from([0, 1])
+)
 @settings(max_examples=30, deadline=None)
-def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, length, targets, negatives):
-    objective = make_objective()
-    batch = random_batch(seed, customers, length, targets, negatives)
+def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, length, negatives, item_scale):
+    objective = make_objective(item_scale=item_scale, popularity_power=0.7, full_rank=10)
+    batch = random_batch(seed, customers, length, negatives)
     tower, backprops, _ = score_gradients(objective, start(objective, seed), batch)
-    norms = gradient_norms(tower, inputs(batch), backprops).numpy()
+    norms = gradient_norms(tower, batch, backprops).numpy()
     expected = np.linalg.norm(one_by_one(objective, start(objective, seed), batch)[:customers], axis=1)
     assert norms.shape == (customers,)
     np.testing.assert_allclose(norms, expected, rtol=1e-5, atol=3e-6)
@@ -92,22 +95,24 @@ def test_norms_equal_single_backward_passes_for_any_inputs(seed, customers, leng
 
 
 def test_norms_equal_those_of_the_stock_sampler_for_one_embedding_look_up():
-    objective = make_objective()
-    batch = random_batch(7, customers=40, length=9, targets=4, negatives=30)
+    objective = make_objective(popularity_power=0.5, full_rank=20)
+    batch = random_batch(7, customers=40, length=9, negatives=30)
     tower, backprops, _ = score_gradients(objective, start(objective), batch)
 
-    # The same model as Opacus wants it: one nn.Embedding, one look-up of history, targets and negatives.
+    # The same model as Opacus wants it: one nn.Embedding, one look-up of history and negatives.
     embedding = nn.Embedding.from_pretrained(tower.table.detach().clone(), freeze=False)
-    candidates = torch.cat([batch.targets, batch.negatives.expand(40, -1)], 1)
-    everything = tower.rows[torch.cat([batch.history, candidates], 1)]
+    everything = tower.rows[torch.cat([batch.history, batch.negatives.expand(40, -1)], 1)]
     looked_up = embedding(everything)
     looked_up.retain_grad()
-    items = (looked_up * tower.scales[0][:, None]).sum(2)
-    users = (items[:, :9] * batch.weights[..., None]).sum(1)
-    scores = (items[:, 9:] * users[:, None]).sum(2)
+    scales = tower.scales[torch.cat([batch.history, batch.negatives.expand(40, -1)], 1)]
+    items = (looked_up * scales[..., None]).sum(2)
+    parts = items[:, :9] * batch.weights[..., None]
+    users = parts.sum(1)
+    to_own = (items[:, :9] * (users[:, None] - parts)).sum(2)
+    scores = torch.cat([to_own, (items[:, 9:] * users[:, None]).sum(2)], 1)
     scores.backward(backprops)
     stock = compute_embedding_norm_sample(embedding, [everything], looked_up.grad)[embedding.weight]
-    np.testing.assert_allclose(gradient_norms(tower, inputs(batch), backprops), stock, rtol=1e-5)
+    np.testing.assert_allclose(gradient_norms(tower, batch, backprops), stock, rtol=1e-5)
 
 
 @pytest.mark.parametrize("profile", [None, make_profile()])
@@ -124,7 +129,7 @@ def test_replacing_one_customer_leaves_all_others_bit_identical(profile):
     results = []
     for batch in (before, after):
         tower, backprops, losses = score_gradients(objective, parameters, batch)
-        norms = gradient_norms(tower, inputs(batch), backprops)
+        norms = gradient_norms(tower, batch, backprops)
         results.append((losses.numpy(), backprops.numpy(), norms.numpy()))
     for old, new in zip(*results, strict=True):
         assert np.array_equal(old[rest], new[rest])

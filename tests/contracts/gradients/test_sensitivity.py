@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +16,13 @@ from tests.contracts.gradients.builders import (
     everyone,
     make_customers,
     make_objective,
+    score_gradients,
     start,
     with_row,
     without_row,
 )
-from training.engine import Engine
+from training.engine import Engine, _Clipper
+from training.norm_sampler import GradientSum
 
 CLIP = 0.05
 HARMFUL = [np.nan, np.inf, -np.inf, 1e30, -1.0]
@@ -87,15 +90,22 @@ def test_enormous_and_tiny_weights_are_only_directions(tiny):
 
 def test_a_gradient_that_is_not_finite_is_clipped_to_zero():
     """Unreachable through `noised_gradient`, which bounds parameters and weights: a second wall."""
-    import torch
+    norms = torch.tensor([0.0, CLIP / 2, 10 * CLIP, np.nan, np.inf])
+    coefficients = _Clipper(everyone(CLIP), Tally()).coefficients(norms)
+    np.testing.assert_allclose(coefficients, [1.0, 1.0, 0.1, 0.0, 0.0])
 
-    from training.engine import _ClippedTower
-
-    objective = make_objective()
-    clipped = _ClippedTower(objective.tower(start(objective)), everyone(CLIP), Tally())
-    table = next(clipped.parameters())
-    table._norm_sample = torch.tensor([0.0, CLIP / 2, 10 * CLIP, np.nan, np.inf])
-    np.testing.assert_allclose(clipped.get_clipping_coef(), [1.0, 1.0, 0.1, 0.0, 0.0])
+    objective, customers = make_objective(), make_customers(20)
+    batch = objective.batch(customers, np.arange(20), np.random.default_rng(0))
+    tower, backprops, _ = score_gradients(objective, start(objective), batch)
+    sums = []
+    for harm in (0.0, np.nan):
+        backprops[3] = harm
+        total = GradientSum(tower, batch.negatives)
+        found = total.gradients(batch, backprops)
+        total.add(found, _Clipper(everyone(CLIP), Tally()).coefficients(total.norms(found)))
+        sums.append(total.table())
+    assert sums[0].isfinite().all()
+    torch.testing.assert_close(*sums)
 
 
 def test_a_whale_with_every_item_counts_at_most_the_clip_norm():

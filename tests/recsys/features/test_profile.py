@@ -75,3 +75,20 @@ def test_a_catalogue_without_features_has_no_columns():
 def test_a_prior_of_nothing_is_refused(name):
     with pytest.raises(ConfigError, match="prior"):
         ProfileConfig(**{name: 0.0})
+
+
+def test_an_own_item_is_judged_by_the_others_alone():
+    random = np.random.default_rng(4)
+    columns = np.stack([random.integers(-1, 4, 30), random.integers(3, 7, 30), np.full(30, -1)], 1)
+    columns[:, 0] = np.minimum(columns[:, 0], 2)
+    shares = random.random(7).astype(np.float32)
+    profile = TasteProfile(columns, shares, shares + 1, np.float32(0.8) + shares)
+    ids = random.random((5, 30)).argsort(1)[:, :6]
+    ids[0, 2:], ids[1] = -1, -1
+    found = profile.others(ids)
+    assert found.shape == ids.shape
+    assert not found[ids < 0].any()
+    for row, position in np.argwhere(ids >= 0):
+        rest = np.delete(ids[row], position)[None]
+        expected = profile.scores(profile.users(rest), ids[row, [position]])
+        assert found[row, position] == pytest.approx(expected.item(), abs=1e-5)

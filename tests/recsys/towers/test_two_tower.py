@@ -11,6 +11,7 @@ from recsys.towers.two_tower import TowerConfig, TwoTower, initial_parameters, i
 # Two items of one brand, one of another; all of one category and one department.
 FEATURES = ItemFeatures(np.array([[0, 3, 5, 6], [1, 3, 5, 6], [2, 4, 5, 6]]), 7)
 CONFIG = TowerConfig(embedding_dim=4, feature_scale=0.5)
+EVEN = np.log(np.full(3, 1 / 3, np.float32))
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def parameters():
 def test_an_item_is_its_own_row_and_half_of_its_features(parameters):
     table = parameters.reshape(7, 4)
     expected = [table[i] + 0.5 * (table[brand] + table[5] + table[6]) for i, brand in enumerate([3, 3, 4])]
-    np.testing.assert_allclose(item_vectors(FEATURES, CONFIG, parameters), expected, rtol=1e-6)
+    np.testing.assert_allclose(item_vectors(FEATURES, CONFIG, parameters, EVEN), expected, rtol=1e-6)
 
 
 def test_an_items_own_row_has_a_scale_of_its_own(parameters):
@@ -29,30 +30,40 @@ def test_an_items_own_row_has_a_scale_of_its_own(parameters):
     expected = [
         0.2 * table[i] + 0.5 * (table[brand] + table[5] + table[6]) for i, brand in enumerate([3, 3, 4])
     ]
-    np.testing.assert_allclose(item_vectors(FEATURES, config, parameters), expected, rtol=1e-6)
+    np.testing.assert_allclose(item_vectors(FEATURES, config, parameters, EVEN), expected, rtol=1e-6)
 
 
 def test_items_that_no_feature_tells_apart_keep_their_own_rows_whole(parameters):
     alike = ItemFeatures(np.array([[0, 3, 5, 6], [1, 3, 5, 6], [2, 3, 5, 6]]), 7)
-    vectors = item_vectors(alike, replace(CONFIG, item_scale=0.2), parameters)
-    np.testing.assert_allclose(vectors, item_vectors(alike, CONFIG, parameters))
+    vectors = item_vectors(alike, replace(CONFIG, item_scale=0.2), parameters, EVEN)
+    np.testing.assert_allclose(vectors, item_vectors(alike, CONFIG, parameters, EVEN))
 
 
-def test_scores_are_products_of_the_weighted_history_and_the_candidates(parameters):
-    tower, vectors = TwoTower(FEATURES, CONFIG, parameters), item_vectors(FEATURES, CONFIG, parameters)
+def test_rows_of_rare_items_count_by_popularity(parameters):
+    table = parameters.reshape(7, 4)
+    config = replace(CONFIG, feature_scale=0.0, popularity_power=0.5, full_rank=2)
+    vectors = item_vectors(FEATURES, config, parameters, np.log(np.array([0.7, 0.04, 0.16], np.float32)))
+    np.testing.assert_allclose(vectors, table[:3] * np.array([[1.0], [0.5], [1.0]]), rtol=1e-6)
+
+
+def test_own_items_are_scored_by_the_others_and_negatives_by_all(parameters):
+    tower, vectors = (
+        TwoTower(FEATURES, CONFIG, parameters, EVEN),
+        item_vectors(FEATURES, CONFIG, parameters, EVEN),
+    )
     history, weights = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[0.6, 0.8], [1.0, 0.0]])
-    scores = tower(torch.tensor([1, 2]), history, weights, torch.tensor([[2], [1]]))
+    scores = tower(torch.tensor([1, 2]), history, weights)
     users = np.stack([0.6 * vectors[0] + 0.8 * vectors[1], vectors[2]])
-    expected = np.concatenate([(users * vectors[[2, 1]]).sum(1, keepdims=True), users @ vectors[[1, 2]].T], 1)
-    np.testing.assert_allclose(scores.detach(), expected, rtol=1e-5)
+    others = [[0.8 * vectors[1], 0.6 * vectors[0]], [0.0 * vectors[0], vectors[2]]]
+    to_own = (np.array(others) * vectors[history]).sum(2)
+    expected = np.concatenate([to_own, users @ vectors[[1, 2]].T], 1)
+    np.testing.assert_allclose(scores.detach(), expected, rtol=1e-4, atol=1e-7)
 
 
 def test_padding_has_no_part_in_the_gradient(parameters):
-    tower = TwoTower(FEATURES, ItemFree, parameters)
-    scores = tower(
-        torch.tensor([1]), torch.tensor([[1, 0, 0]]), torch.tensor([[1.0, 0, 0]]), torch.tensor([[2]])
-    )
-    scores.sum().backward()
+    tower = TwoTower(FEATURES, ItemFree, parameters, EVEN)
+    scores = tower(torch.tensor([1]), torch.tensor([[1, 2, 0]]), torch.tensor([[0.6, 0.8, 0.0]]))
+    scores[:, [0, 1, 3]].sum().backward()
     assert torch.equal(tower.table.grad[0], torch.zeros(4)), "row 0 is only looked up for padding"
     assert tower.table.grad[1].abs().sum() > 0
 
@@ -76,12 +87,12 @@ def test_the_start_has_the_scale_asked_for():
 def test_the_model_keeps_its_own_copy_of_the_parameters(parameters):
     before = parameters.copy()
     with torch.no_grad():
-        TwoTower(FEATURES, CONFIG, parameters).table.zero_()
+        TwoTower(FEATURES, CONFIG, parameters, EVEN).table.zero_()
     assert np.array_equal(parameters, before)
 
 
 def test_the_model_has_one_parameter_and_no_buffers(parameters):
-    tower = TwoTower(FEATURES, CONFIG, parameters)
+    tower = TwoTower(FEATURES, CONFIG, parameters, EVEN)
     assert [name for name, _ in tower.named_parameters()] == ["table"]
     assert not list(tower.buffers())
 
@@ -90,11 +101,9 @@ def test_the_model_has_one_parameter_and_no_buffers(parameters):
     ("name", "value"),
     [
         ("embedding_dim", 0),
-        ("max_targets", 0),
         ("negatives", -1),
-        ("mask_share", 0.0),
-        ("mask_share", 1.0),
-        ("mask_share", float("nan")),
+        ("full_rank", 0),
+        ("popularity_power", -0.5),
         ("feature_scale", -0.1),
         ("item_scale", 11.0),
         ("init_scale", float("inf")),

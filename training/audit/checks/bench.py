@@ -95,7 +95,9 @@ class Bench:
     @cached_property
     def vectors(self) -> Values:
         """Item vectors as a trained model would have them, for the metrics."""
-        return item_vectors(self.features, tower_config(self.settings.towers), self.parameters)
+        log_popularity = np.log(self.published).astype(np.float32)
+        config = tower_config(self.settings.towers)
+        return item_vectors(self.features, config, self.parameters, log_popularity)
 
     @cached_property
     def neighbour(self) -> Bench:

@@ -22,7 +22,7 @@ STEPS = 100
 SOME = DpSgdPlan(clip_norm=0.3, noise_multiplier=60.0, sampling_rate=0.2, steps=STEPS)
 
 Example = frozenset[int]
-"""A customer, known by the set of items that are visible or asked for."""
+"""A customer, known by the set of own items."""
 
 
 def sampling() -> list[Finding]:
@@ -55,9 +55,7 @@ def _watched(seen: list[Counter[Example]]) -> Any:
 
 
 def _examples(batch: Any) -> list[Example]:
-    history = np.where(batch.weights.numpy() > 0, batch.history.numpy(), -1)
-    targets = np.where(batch.is_target.numpy(), batch.targets.numpy(), -1)
-    rows = np.concatenate([history, targets], axis=1)
+    rows = np.where(batch.is_own.numpy(), batch.history.numpy(), -1)
     return [frozenset(row[row >= 0].tolist()) for row in rows]
 
 

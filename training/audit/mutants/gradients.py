@@ -10,19 +10,20 @@ import torch
 
 from recsys.features.pairs import recent_items
 from recsys.models import popularity
+from recsys.privacy.tally import Clip
 from training.audit.mutants.registry import Replacement, mutants_of
-from training.engine import _ClippedTower, _NoisingOptimizer
+from training.engine import _Clipper, _NoisingOptimizer
 from training.objective import Objective
 
 
 def no_clip() -> Iterator[Replacement]:
     """Gradients of single customers are added up as they are."""
-    real = _ClippedTower.get_clipping_coef
+    real = _Clipper.coefficients
 
-    def get_clipping_coef(self: Any) -> torch.Tensor:
-        return torch.ones_like(real(self))
+    def coefficients(self: _Clipper, norms: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(real(self, norms))
 
-    yield _ClippedTower, "get_clipping_coef", get_clipping_coef
+    yield _Clipper, "coefficients", coefficients
 
 
 def clip_after_mean() -> Iterator[Replacement]:
@@ -31,8 +32,8 @@ def clip_after_mean() -> Iterator[Replacement]:
     yield from no_clip()
 
     def add_noise(self: Any, *args: Any, **kwargs: Any) -> None:
+        customers = _customers_of(self)
         for parameter in self.params:
-            customers = max(1, _customers_of(parameter))
             norm = float(parameter.summed_grad.norm()) / customers
             parameter.summed_grad *= min(1.0, self.max_grad_norm / max(norm, 1e-30))
         real(self, *args, **kwargs)
@@ -47,15 +48,15 @@ def mean_over_real_batch() -> Iterator[Replacement]:
     def add_noise(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
         for parameter in self.params:
-            parameter.grad /= max(1, _customers_of(parameter))
+            parameter.grad /= _customers_of(self)
 
     yield _NoisingOptimizer, "add_noise", add_noise
 
 
-def _customers_of(parameter: Any) -> int:
-    """How many customers the last physical batch had: the norms that clipping left on the parameter."""
-    norms = getattr(parameter, "_norm_sample", None)
-    return 0 if norms is None else int((norms != 0.0).sum())
+def _customers_of(optimizer: Any) -> int:
+    """How many customers were in the step, from what the clipper noted; 1 if nobody was."""
+    clips: list[Clip] = optimizer.noise.tally.clips
+    return max(1, sum(clip.customers for clip in clips))
 
 
 def batch_norm() -> Iterator[Replacement]:
@@ -78,7 +79,7 @@ def batch_norm() -> Iterator[Replacement]:
 def big_baskets_count_more() -> Iterator[Replacement]:
     """A customer's k items weigh k to the -1/4 each in popularity, not k to the -1/2: a better estimate."""
 
-    def contribution(h: Any, n_items: int, max_items: int) -> Any:
+    def contribution(h: Any, n_items: int, max_items: int, **_: Any) -> Any:
         sets = recent_items(h, max_items)
         share = np.maximum(sets.lengths, 1) ** -0.25
         return np.bincount(sets.items, np.repeat(share, sets.lengths), n_items).astype(np.float64)

@@ -1,0 +1,88 @@
+"""What candidates that all customers share put on the rows of the table, per customer."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recsys.towers.two_tower import TwoTower
+
+BLOCK = 1024
+
+
+class SharedRows:
+    """X_r = sum_k c_k e_kr for the step's negatives k: prepared once, then for any coefficients c.
+
+    Features are few, so their sums come from one sparse product. If no negative is there twice, the items'
+    own rows need no sum: their values are the coefficients, times the rows' scales.
+    """
+
+    def __init__(self, tower: TwoTower, negatives: Tensor) -> None:
+        self.tower = tower
+        rows, scales = tower.rows[negatives], tower.scales[negatives]
+        self.distinct = len(np.unique(negatives.numpy())) == len(negatives)
+        self.own = scales[:, 0].contiguous()
+        self.position = torch.full((len(tower.rows),), -1)
+        if self.distinct:
+            self.position[negatives] = torch.arange(len(negatives))
+        summed = tower.scales.any(0)
+        summed[0] &= not self.distinct
+        self.summed = summed.nonzero()[:, 0].tolist()
+        used, codes = np.unique(rows[:, self.summed].numpy(), return_inverse=True)
+        self.place = torch.full((len(tower.table),), len(used))
+        self.place[used] = torch.arange(len(used))
+        self.matrix = _matrix(codes.reshape(len(rows), -1), scales[:, self.summed].numpy(), len(used))
+
+    def spread(self, coefficients: Tensor) -> Spread:
+        """coefficients: [B, K]."""
+        return Spread(self, coefficients, self.matrix @ coefficients.T)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """X of B customers. sums: [used rows, B], of the rows that need one."""
+
+    shared: SharedRows
+    coefficients: Tensor
+    sums: Tensor
+
+    def squares(self) -> Tensor:
+        """|X|^2, float64 [B]: float32 within blocks, so that none of a long row is lost."""
+        total = self.sums.square().sum(0).double()
+        if self.shared.distinct:
+            for start in range(0, len(self.shared.own), BLOCK):
+                block = slice(start, start + BLOCK)
+                scaled = self.coefficients[:, block] * self.shared.own[block]
+                total += torch.linalg.vector_norm(scaled, dim=1).double().square()
+        return total
+
+    def at(self, items: Tensor) -> Tensor:
+        """X . e_l of each customer's own items; float64 [B, L]. items: int64 [B, L]."""
+        tower, customer = self.shared.tower, torch.arange(len(items))[:, None]
+        rows, scales = tower.rows[items], tower.scales[items].double()
+        found = torch.zeros(items.shape, dtype=torch.float64)
+        if self.shared.distinct and self.coefficients.shape[1]:
+            position = self.shared.position[items]
+            there = self.coefficients[customer, position.clamp(min=0)]
+            found += torch.where(position >= 0, there, 0.0) * scales[:, :, 0].square()
+        sums = torch.cat([self.sums, self.sums.new_zeros(1, self.sums.shape[1])])
+        for column in self.shared.summed:
+            found += sums[self.shared.place[rows[:, :, column]], customer] * scales[:, :, column]
+        return found
+
+
+def _matrix(codes: NDArray[np.int64], scales: NDArray[np.float32], size: int) -> Tensor:
+    """Negatives' scales on the rows that need a sum, sparse; [size, K]. codes, scales: [K, features]."""
+    columns = np.arange(len(codes)).repeat(codes.shape[1])
+    made = sp.csr_matrix((scales.ravel(), (codes.ravel(), columns)), shape=(size, len(codes)))
+    parts = (made.indptr.astype(np.int64), made.indices.astype(np.int64), made.data)
+    with warnings.catch_warnings():  # torch calls its sparse tensors new, once per process
+        warnings.simplefilter("ignore", UserWarning)
+        first, second, values = (torch.from_numpy(part) for part in parts)
+        return torch.sparse_csr_tensor(first, second, values, made.shape, check_invariants=True)
