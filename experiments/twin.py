@@ -105,7 +105,7 @@ class _PooledRounds:
         histories, settings = data.dataset.histories, self.settings
         catalogue: Catalogue = data.dataset.catalogue
         if name == POPULARITY:
-            return popularity.contribution(histories, len(catalogue), settings.popularity.max_items)
+            return popularity.contribution(histories, len(catalogue), **settings.popularity.model_dump())
         if name == INTERVALS:
             return replenishment.contribution(histories, catalogue).ravel()
         if name == COPURCHASE:

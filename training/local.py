@@ -141,7 +141,7 @@ def popularity_sum(
     """Sum over customers of their unit-norm item indicators, noised; float32 [n_items]."""
     _need(reservation, plan)
     raw = popularity.contribution(
-        data.dataset.histories, len(data.dataset.catalogue), settings.popularity.max_items
+        data.dataset.histories, len(data.dataset.catalogue), **settings.popularity.model_dump()
     )
     return _release(POPULARITY, raw, data, plan, reservation)
 

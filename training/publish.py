@@ -116,7 +116,7 @@ def _assembled(session: Session, parts: Parts, models: Models) -> Bundle:
     bundle = assemble(
         parts,
         sequence=SequenceSpec.of(sequence_config(session.settings.sequences)),
-        blend=BlendSpec(weight=blend.weight, cap=blend.cap, own_decay=blend.own_decay),
+        blend=BlendSpec(**blend.model_dump()),
         blocks=columns(models),
         created_at=session.folder.created_at,
     )

@@ -57,12 +57,13 @@ class SequenceSpec(_Part):
 
 
 class BlendSpec(_Part):
-    """Public constants of the final score: own + weight * exp(min(log pi - max log pi + s, cap)).
+    """Public constants of the score: own + weight * n**activity * exp(min(log pi - max log pi + s, cap)).
 
-    own_decay is the decay per basket of the customer's own repeat scores.
+    n is the number of the customer's baskets; own_decay the decay per basket of the own repeat scores.
     """
 
     weight: float = Field(1.0, ge=0)
+    activity: float = Field(0.0, ge=0, le=2)
     cap: float = Field(3.0, le=50)
     own_decay: float = Field(0.9, gt=0, le=1)
 

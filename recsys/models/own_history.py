@@ -52,6 +52,15 @@ def repeat_scores(h: Histories, decay: float = 0.9) -> OwnScores:
     return _without_removed(h, rows[firsts], bought.items[firsts], scores)
 
 
+def baskets_bought(h: Histories) -> NDArray[np.int64]:
+    """In how many baskets each customer bought anything; int64 [n]. OrderingError for data without order."""
+    bought = h.purchases()
+    rows, baskets = bought.rows, bought.baskets()
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (baskets[1:] != baskets[:-1])
+    return np.bincount(rows[new], minlength=len(h))
+
+
 def _without_removed(
     h: Histories, rows: NDArray[np.int64], items: NDArray[np.int32], scores: NDArray[np.float64]
 ) -> OwnScores:

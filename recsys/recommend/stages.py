@@ -14,7 +14,7 @@ from recsys.bundle.manifest import BlendSpec
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.features.pairs import REMOVING, group_pairs
 from recsys.features.sequences import Sequences
-from recsys.models.own_history import repeat_scores
+from recsys.models.own_history import baskets_bought, repeat_scores
 from recsys.recommend.types import Query
 
 PURCHASE = EventType.PURCHASE.code
@@ -27,6 +27,7 @@ class Profile:
     ids, weights:  int64 [L], float32 [L]; the encoded sequence, -1 where there is no item
     user:          float32 [d], the user vector; zeros where nothing may or can be known
     own_items, own_scores: int32 [o], float64 [o]; the customer's repeat items and their scores
+    baskets:       in how many baskets the customer bought anything
     bought:        int32 [b], items of all purchase events, repetitions included
     removed:       int32 [r], items whose latest event is a return or a dismissal
     """
@@ -36,6 +37,7 @@ class Profile:
     user: NDArray[np.float32]
     own_items: NDArray[np.int32]
     own_scores: NDArray[np.float64]
+    baskets: int
     bought: NDArray[np.int32]
     removed: NDArray[np.int32]
 
@@ -64,7 +66,8 @@ def profiles(
 
     users: float32 [n, d]; own_decay: per basket, in (0, 1], or None to leave own scores out.
     """
-    own = repeat_scores(_ordered(h), own_decay or 1.0)
+    ordered = _ordered(h)
+    own, baskets = repeat_scores(ordered, own_decay or 1.0), baskets_bought(ordered).tolist()
     bought, removed = h.events == PURCHASE, removing(h)
     for c, rows in enumerate(map(slice, h.offsets[:-1].tolist(), h.offsets[1:].tolist())):
         own_items, own_scores = own.of(c)
@@ -75,6 +78,7 @@ def profiles(
             users[c],
             own_items if own_decay else own_items[:0],
             own_scores if own_decay else own_scores[:0],
+            baskets[c],
             items[bought[rows]],
             items[removed[rows]] if removed is not None else items[:0],
         )
@@ -147,8 +151,12 @@ def blend(
     spec: BlendSpec,
     gains: NDArray[np.float32] | None,
 ) -> Scored:
-    """score = (own + weight * exp(min(logit, cap))) * gain of the scene's items; float64 [c]."""
-    scores = spec.weight * np.exp(np.minimum(logit.astype(np.float64), spec.cap))
+    """score = (own + weight * baskets**activity * exp(min(logit, cap))) * gain of the scene; float64 [c].
+
+    Own scores add up over baskets, so the more baskets are known, the more the rest has to weigh to keep up.
+    """
+    weight = spec.weight * max(profile.baskets, 1) ** spec.activity
+    scores = weight * np.exp(np.minimum(logit.astype(np.float64), spec.cap))
     position = np.searchsorted(items, profile.own_items)
     here = np.append(items, -1)[position] == profile.own_items
     scores[position[here]] += profile.own_scores[here]

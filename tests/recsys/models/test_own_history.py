@@ -4,7 +4,7 @@ from hypothesis import given
 
 from recsys.data.history import Ordering
 from recsys.errors import OrderingError
-from recsys.models.own_history import repeat_scores
+from recsys.models.own_history import baskets_bought, repeat_scores
 from tests.recsys.histories_builder import customers_strategy, make_histories
 
 
@@ -13,6 +13,14 @@ def test_frequency_decays_per_basket():
     items, scores = own.of(0)
     assert items.tolist() == [4, 5, 6]
     assert scores.tolist() == [0.75, 0.25, 1.0]
+
+
+def test_baskets_are_those_with_purchases():
+    h = make_histories([(1, 4), (1, 5), (2, 4, "view"), (3, 6)], [], [(1, 3, "view")], [(1, 2)])
+    assert baskets_bought(h).tolist() == [2, 0, 0, 1]
+    assert baskets_bought(make_histories()).tolist() == []
+    with pytest.raises(OrderingError):
+        baskets_bought(make_histories([(0, 1)], ordering=Ordering.NONE))
 
 
 def test_a_basket_counts_an_item_once():

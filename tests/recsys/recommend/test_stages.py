@@ -12,13 +12,14 @@ from recsys.recommend.types import Query, no_history
 from tests.recsys.bundle_builder import make_history
 
 
-def profile(own=(), scores=(), bought=(), removed=()):
+def profile(own=(), scores=(), bought=(), removed=(), baskets=1):
     return Profile(
         ids=np.array([-1]),
         weights=np.zeros(1, np.float32),
         user=np.zeros(2, np.float32),
         own_items=np.array(own, np.int32),
         own_scores=np.array(scores, np.float64),
+        baskets=baskets,
         bought=np.array(bought, np.int32),
         removed=np.array(removed, np.int32),
     )
@@ -72,6 +73,15 @@ def test_the_blend_is_the_documented_formula():
     np.testing.assert_allclose(lifted.logits[2], np.log(4.0), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("baskets", "factor"), [(0, 1.0), (1, 1.0), (4, 2.0), (9, 3.0)])
+def test_what_everybody_buys_weighs_more_for_the_active(baskets, factor):
+    spec = BlendSpec(weight=0.5, activity=0.5)
+    scored = stages.blend(
+        np.array([0, 1]), np.zeros(2, np.float32), profile((1,), (3.0,), baskets=baskets), spec, None
+    )
+    np.testing.assert_allclose(scored.scores, [0.5 * factor, 3.0 + 0.5 * factor])
+
+
 def test_logits_do_not_depend_on_the_company_they_are_in():
     random = np.random.default_rng(0)
     vectors = random.normal(size=(100, 13)).astype(np.float32)
@@ -105,6 +115,7 @@ def test_profiles_work_for_every_ordering(ordering):
     expected = {1: 1.0, 2: 1.0} if ordering is Ordering.NONE else {1: 0.5, 2: 1.0}
     assert dict(zip(one.own_items.tolist(), one.own_scores.tolist(), strict=True)) == expected
     assert sorted(one.bought.tolist()) == [1, 2]
+    assert one.baskets == (1 if ordering is Ordering.NONE else 2)
     assert not one.empty
 
 
