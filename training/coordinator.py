@@ -122,7 +122,7 @@ def _begin(
     rounds.announce(plan=plan.to_json(), fingerprint=plan.fingerprint(), settings=settings.model_dump_json())
     progress("plan", 1, 1)
     seconds = {"plan": time.perf_counter() - begin}
-    return Session(config, settings, catalogue, plan, folder, rounds, progress, seconds)
+    return Session(config, settings, catalogue, plan, folder, rounds, progress, seconds, federation.silo_rule)
 
 
 def _rules(config: TrainingConfig, silos: int) -> Rules:

@@ -25,6 +25,7 @@ class Session:
     """Configuration, plan, run folder and rounds of one attempt.
 
     settings: what silos are told; seconds: the time of each stage so far
+    silo_rule: the federation's public rule about persons and silos, for the privacy statement
     """
 
     config: TrainingConfig
@@ -35,6 +36,7 @@ class Session:
     rounds: Rounds
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
+    silo_rule: str | None = None
 
     @property
     def attempt(self) -> int:

@@ -53,7 +53,15 @@ def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyS
     lifetime = said | {silo: before.get(silo, []) + events for silo, events in most.items()}
     heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
     spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
-    stated = statement(plan, lifetime, data_kind=kind, heads=heads, void=void, unconfirmed_silos=unconfirmed)
+    stated = statement(
+        plan,
+        lifetime,
+        data_kind=kind,
+        heads=heads,
+        void=void,
+        unconfirmed_silos=unconfirmed,
+        silo_rule=session.silo_rule,
+    )
     return spent | {"void": void}, stated
 
 

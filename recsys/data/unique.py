@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from recsys.data.duck import connect
 
 SEPARATOR = "\x1f"
 FEW = 100_000  # below this, opening DuckDB costs more than it saves
@@ -51,7 +52,7 @@ def _surely_differ(keys: pa.ChunkedArray) -> bool:
 
 
 def _hashes(keys: pa.ChunkedArray) -> NDArray[np.uint64]:
-    with duckdb.connect() as connection:
+    with connect() as connection:
         hashed = connection.from_arrow(pa.table({"key": keys})).project("hash(key) as value").to_arrow_table()
     return np.asarray(hashed["value"].to_numpy())
 

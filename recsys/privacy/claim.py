@@ -10,7 +10,7 @@ from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.ledger_provenance import installed_version
 from recsys.privacy.plan import PrivacyPlan
-from recsys.privacy.statement import DataKind, MechanismNote, PrivacyStatement
+from recsys.privacy.statement import ASSUMPTIONS, DataKind, MechanismNote, PrivacyStatement
 
 Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
 
@@ -23,6 +23,7 @@ def statement(
     heads: Mapping[str, str] | None = None,
     void: Sequence[str] = (),
     unconfirmed_silos: Sequence[str] = (),
+    silo_rule: str | None = None,
 ) -> PrivacyStatement:
     """The statement of the model that this plan made.
 
@@ -30,6 +31,7 @@ def statement(
     heads: the ledgers' heads, taken from the ledgers themselves if they are given
     unconfirmed_silos: those whose own ledger was not heard at the end, so that `spent` holds a bound for them
     void: how what ran differs from what was assumed; with any such line the statement promises nothing
+    silo_rule: the public rule by which nobody is in more silos than the plan says, if there is one
 
     Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
     counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller.
@@ -61,6 +63,16 @@ def statement(
         noise_source=NOISE_SOURCE,
         void=tuple(void),
         unconfirmed_silos=tuple(unconfirmed_silos),
+        assumptions=_assumptions(plan, silo_rule),
+    )
+
+
+def _assumptions(plan: PrivacyPlan, silo_rule: str | None) -> tuple[str, ...]:
+    if silo_rule is None:
+        return ASSUMPTIONS
+    return (
+        *ASSUMPTIONS,
+        f"Nobody is in more than {plan.max_silos_per_person} silo(s), by a public rule: {silo_rule}.",
     )
 
 

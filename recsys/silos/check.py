@@ -99,7 +99,7 @@ def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
 
 
 def _copied(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same numbers in memory of their own: a column as it was read keeps all others of its batch alive."""
+    """The same numbers in memory of their own: a column as it was read keeps its whole batch in memory."""
     return pc.add(column.cast(pa.int64()), 0).cast(column.type)
 
 

@@ -121,7 +121,8 @@ class FederationConfig(BaseModel):
     """The silos that train together, and what they share in public.
 
     catalogue: the public items table; max_silos_per_person: in how many silos one person's records may be
-    used (all of them when left out); world: a public description, for reports.
+    used (all of them when left out); silo_rule: the public rule, if there is one, by which nobody is in more
+    silos than that (the privacy statement quotes it); world: a public description, for reports.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -129,6 +130,7 @@ class FederationConfig(BaseModel):
     catalogue: FilePath
     silos: tuple[FilePath, ...] = Field(min_length=1)
     max_silos_per_person: int = Field(ge=1, strict=True)
+    silo_rule: str | None = Field(default=None, min_length=1)
     world: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -13,15 +13,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.data.duck import connect
 from recsys.errors import DataContractError, Location
 
 CHUNK_BYTES = 1 << 22
 DELIMITERS = ",;\t|"
 PARQUET_MAGIC = b"PAR1"
-OFFLINE: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -32,7 +29,7 @@ def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
 def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """What `read_raw` reads, in parts of at least so many rows; only one part is in memory."""
     sql, parameters = _selection(path, columns), {"path": str(path)}
-    with duckdb.connect(config=OFFLINE) as connection:
+    with connect() as connection:
         try:
             reader = connection.sql(sql, params=parameters).to_arrow_reader(rows)
             part, held = list[pa.RecordBatch](), 0
@@ -91,7 +88,7 @@ def _relation(path: Path) -> str:
 
 def _query(path: Path, sql: str) -> pa.Table:
     parameters: dict[str, Any] = {"path": str(path)}
-    with duckdb.connect(config=OFFLINE) as connection:
+    with connect() as connection:
         try:
             return connection.sql(sql, params=parameters).to_arrow_table()
         except duckdb.Error as error:

@@ -164,6 +164,11 @@ class WorldConfig:
         )
 
     @property
+    def are_disjoint(self) -> bool:
+        """Whether every person is a customer of one silo alone."""
+        return self.memberships == ONE_SILO_EACH
+
+    @property
     def days(self) -> int:
         """Days with written events."""
         return self.weeks * DAYS_PER_WEEK

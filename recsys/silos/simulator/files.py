@@ -27,6 +27,8 @@ from recsys.silos.simulator.world import Chunk, World
 EPSILON_CAP = 8.0
 DELTA = 1e-6
 
+DISJOINT_RULE = "each person is a customer of one store group alone"
+
 Progress = Callable[[int, int], None]
 """Called with the number of persons written and of persons in all."""
 
@@ -120,6 +122,8 @@ def _federation_toml(config: WorldConfig) -> str:
         "silos": silos,
         "max_silos_per_person": config.max_silos_per_person,
     }
+    if config.are_disjoint:
+        settings["silo_rule"] = DISJOINT_RULE
     world = {
         "data_kind": "simulated",
         "description": "simulated retail world: no row describes a real person",

@@ -128,3 +128,5 @@ def test_a_size_is_trained_and_judged_to_the_end(tmp_path: Path, monkeypatch: py
     assert found["training"]["max_silos_per_person"] == 1
     assert set(found["quality"]["methods"]) == {"private", "non_private_twin", "popularity"}
     assert found["quality"]["evaluated"] == 60
+    folder = Path(found["training"]["bundle"]).parent
+    assert "one store group alone" in json.loads((folder / "statement.json").read_text())["assumptions"][-1]

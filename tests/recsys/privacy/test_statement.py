@@ -65,3 +65,12 @@ def test_the_page_shows_all_of_it(made: PrivacyStatement) -> None:
     assert f"ε = {made.epsilon:.4g} at δ = 1e-06" in page
     assert "`abababababababab`" in page
     assert all(line in page for line in (*made.assumptions, *made.known_limits))
+
+
+def test_a_public_rule_about_persons_and_silos_is_quoted(made: PrivacyStatement) -> None:
+    ruled = statement(make_plan(), {}, data_kind=DataKind.SIMULATED, silo_rule="dealt by a hash of the key")
+    assert ruled.assumptions[:-1] == made.assumptions
+    bound = ruled.max_silos_per_person
+    told = f"Nobody is in more than {bound} silo(s), by a public rule: dealt by a hash of the key."
+    assert ruled.assumptions[-1] == told
+    assert told in ruled.to_markdown()

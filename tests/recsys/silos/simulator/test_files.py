@@ -60,3 +60,11 @@ def test_progress_is_reported_by_chunk_and_a_world_is_never_overwritten(
     assert seen == [(30, 60), (60, 60)]
     with pytest.raises(ConfigError, match="already here"):
         write_world(tiny, tmp_path / "world")
+
+
+def test_disjoint_silos_are_declared_with_their_rule(folder: Path, tmp_path: Path) -> None:
+    assert FederationConfig.load(folder / "federation.toml").silo_rule is None
+    disjoint = WorldConfig.disjoint(3, persons=60, n_items=200)
+    federation = FederationConfig.load(write_world(disjoint, tmp_path / "world"))
+    assert federation.max_silos_per_person == 1
+    assert federation.silo_rule == "each person is a customer of one store group alone"
