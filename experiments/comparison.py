@@ -28,8 +28,8 @@ HEADLINE: Headline = (
 )
 
 ABLATION = {
-    "own history": Components(popularity=False, profile=False, copurchase=False, towers=False),
-    "+ popularity": Components(profile=False, copurchase=False, towers=False),
+    "own history": Components(popularity=False, profile=False, titles=False, copurchase=False, towers=False),
+    "+ popularity": Components(profile=False, titles=False, copurchase=False, towers=False),
     "+ public features": Components(copurchase=False, towers=False),
     "+ co-purchase": Components(towers=False),
     "+ towers": Components(),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.models.affinity import Affinity, category_groups, denoise
+from recsys.models.titles import title_vectors
 from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, TOWERS
 from training.gradient_rounds import published_vectors, run_towers
@@ -14,7 +15,7 @@ from training.publish import Block, Models
 from training.session import Arrays, Session
 from training.stages import run_copurchase, run_intervals, run_popularity
 
-FACTORS, FLAT = "factors", "flat"
+FACTORS, FLAT, TITLES = "factors", "flat", "titles"
 
 
 def train_models(session: Session) -> Models:
@@ -30,6 +31,10 @@ def train_models(session: Session) -> Models:
         vectors = published_vectors(session, towers, popularities)
         blocks.append(Block(TOWERS, vectors, vectors))
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
+    fusion = session.config.fusion
+    if fusion.titles > 0.0:
+        titles = title_vectors(session.catalogue.titles, fusion.title_columns)
+        blocks += [Block(TITLES, titles, titles)] if titles.shape[1] else []
     profile = taste_profile(session.catalogue, popularities, session.settings.profile)
     if not blocks and not len(profile):
         # An index needs a column; here popularity says all that is known of items.

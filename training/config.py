@@ -142,10 +142,15 @@ class ProfileSettings(_Section):
 
 
 class FusionSettings(_Section):
-    """Public weights of the learned blocks of an item's published vector; 0 leaves a block out."""
+    """Public weights of the blocks of an item's published vector; 0 leaves a block out.
+
+    title_columns: how many columns stand for what items' titles have in common
+    """
 
     towers: NonNegative = 0.5
     copurchase: NonNegative = 0.4
+    titles: NonNegative = 0.0
+    title_columns: Annotated[int, Field(ge=1, le=1024)] = 256
 
 
 class BlendSettings(_Section):

@@ -31,6 +31,7 @@ class Components:
     own_history: bool = True
     popularity: bool = True
     profile: bool = True
+    titles: bool = True
     copurchase: bool = True
     towers: bool = True
 
