@@ -103,14 +103,15 @@ def cost_table(states: Mapping[int, State]) -> list[str]:
     """Seconds by stage and peak memory, a row per size."""
     lines = [
         "| customers | world, s | " + " | ".join(f"{stage}, s" for stage in STAGES) + " | training in all, s "
-        "| peak memory, MB | load |",
-        "|--:|" + "--:|" * (len(STAGES) + 4),
+        "| of processors, s | peak memory, MB | load |",
+        "|--:|" + "--:|" * (len(STAGES) + 5),
     ]
     for size, state in sorted(states.items()):
         training = state["training"]
         stages = [f"{training['stages'].get(stage, 0.0):.1f}" for stage in STAGES]
         cells = [f"{size:,}", f"{state['world']['seconds']:.0f}", *stages, f"{training['seconds']:.0f}"]
-        cells += [f"{training['peak_rss_mb']:.0f}", str(training["load"])]
+        cells += [f"{training[name]:.0f}" for name in ("cpu_seconds", "peak_rss_mb")]
+        cells.append(str(training["load"]))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -138,10 +139,14 @@ def _share(kept: float | None) -> str:
     return "-" if kept is None else f"{kept:.3f}"
 
 
+def _told(states: Mapping[int, State], what: str) -> str:
+    growth = exponents({size: state["training"][what] for size, state in states.items()})
+    return ", ".join(f"{sizes} {exponent:.2f}" for sizes, exponent in growth.items()) or "one size alone"
+
+
 def facts(states: Mapping[int, State], sizes: Sequence[Size]) -> list[str]:
     """What has to be known to read the tables."""
     first, last = sizes[0], states[max(states)]
-    growth = exponents({size: state["training"]["seconds"] for size, state in states.items()})
     lines = [
         f"simulated world of {first.items:,} items; {first.silos} silos that are disjoint by a public rule: "
         "each person is a customer of one store group alone",
@@ -149,8 +154,10 @@ def facts(states: Mapping[int, State], sizes: Sequence[Size]) -> list[str]:
         "customer, all mechanisms composed; a server that sees every message is assumed",
         "training includes reading and checking the silos' files, consent (in 'popularity'), all rounds with "
         "their ledgers, the bundle and its registration; making the world is apart",
-        f"growth of the training's time, exponent: {', '.join(f'{k}: {v:.2f}' for k, v in growth.items())}",
-        "peak memory: resident memory of the process tree, all silos in one process; load: of the machine",
+        f"growth of the training's time, as an exponent: {_told(states, 'seconds')}",
+        f"the same of the processors' time: {_told(states, 'cpu_seconds')}",
+        "peak memory: resident memory of the process tree, all silos in one process; load: of the machine "
+        "at the end, so that a wait for others is seen",
         "bars: " + ", ".join(f"{n} {'met' if met else 'MISSED'}" for n, met in verdict(states).items()),
     ]
     if "quality" in last:
