@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from experiments.comparison import HEADLINE as STUDY
 from experiments.quality.figures import HEADLINE as QUALITY
-from experiments.quality.methods import BASELINES
+from experiments.quality.run import METHODS as QUALITY_METHODS
 
 PRIVATE, TWIN, POPULARITY, SHUFFLED = "private", "non_private_twin", "popularity", "shuffled"
-METHODS = tuple(dict.fromkeys((PRIVATE, TWIN, POPULARITY, "personal_top", *BASELINES, SHUFFLED)))
+METHODS = tuple(dict.fromkeys((PRIVATE, TWIN, POPULARITY, "personal_top", *QUALITY_METHODS, SHUFFLED)))
 
 BY_SOURCE = {
     "simulated": (PRIVATE, TWIN, POPULARITY, "personal_top", SHUFFLED),
     "file": (PRIVATE, TWIN, POPULARITY, "personal_top", SHUFFLED),
-    "folder": (PRIVATE, TWIN, *BASELINES),
+    "folder": QUALITY_METHODS,
     "silos": (PRIVATE, POPULARITY),
 }
 """What can be measured on each kind of data."""
@@ -31,7 +31,7 @@ Values = Mapping[str, Mapping[str, float]]
 
 
 def lift_kept(figures: Values, metric: str) -> float | None:
-    """(private - popularity) / (best non-private - popularity); None if nothing beats popularity."""
+    """(private - popularity) / (best non-private - popularity), or None if nothing beats popularity."""
     values = {name: found[metric] for name, found in figures.items() if metric in found}
     best = max((value for name, value in values.items() if name not in (PRIVATE, SHUFFLED)), default=0.0)
     if not {PRIVATE, POPULARITY} <= set(values) or best <= values[POPULARITY]:

@@ -16,8 +16,10 @@ from experiments.sweeps.words import axis_words, metric_words, value_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colours that colour-blind readers can tell apart (Okabe and Ito 2008); groups differ by line and marker.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Colours that colour-blind readers can tell apart (Okabe and Ito 2008, then Tol 2021); groups differ by line
+# and marker.
+_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = (*_OKABE_ITO, "#882255", "#999933", "#44AA99", "#AA4499", "#777777")
 MARKERS, LINES = "osD^v", ("solid", "dashed", "dotted", "dashdot")
 LOGARITHMIC = 5.0
 

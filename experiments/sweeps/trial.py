@@ -104,7 +104,8 @@ def run_trial(trial: Trial, work: Path, means: Means, progress: Progress) -> Out
     result = run_study(spec, seed=trial.seed, data=means.data, work=work, progress=progress)
     named = {STUDY_NAMES.get(name, name): _known(entry) for name, entry in result.methods.items()}
     figures = {name: named[name] for name in trial.methods}
-    return Outcome(_with_lift(figures, STUDY_LIFT), _spent(result.training.report), result.training.run_id)
+    kept = lift_kept(figures, STUDY_LIFT)
+    return Outcome(_with_lift(figures, kept), _spent(result.training.report), result.training.run_id)
 
 
 def _benchmark(trial: Trial, data: FolderData, work: Path, means: Means, progress: Progress) -> Outcome:
@@ -129,7 +130,7 @@ def _benchmark(trial: Trial, data: FolderData, work: Path, means: Means, progres
     result = run_quality(options, work, progress=progress)
     figures = {name: _known(found.entry) for name, found in result.methods.items()}
     run_id = runs(work / "run")[-1].run_id
-    return Outcome(_with_lift(figures, result.headline), _spent(result.report), run_id)
+    return Outcome(_with_lift(figures, result.lift_kept), _spent(result.report), run_id)
 
 
 def _charged(trial: Trial, means: Means, progress: Progress) -> Outcome:
@@ -149,8 +150,7 @@ def _known(entry: Entry) -> dict[str, float]:
     return {name: value for name, value in entry.values.items() if not math.isnan(value)}
 
 
-def _with_lift(figures: dict[str, dict[str, float]], metric: str) -> Mapping[str, Mapping[str, float]]:
-    kept = lift_kept(figures, metric)
+def _with_lift(figures: dict[str, dict[str, float]], kept: float | None) -> Mapping[str, Mapping[str, float]]:
     return figures if kept is None else {**figures, PRIVATE: {**figures[PRIVATE], LIFT: kept}}
 
 
