@@ -58,11 +58,12 @@ def _affinity(session: Session, popularities: NDArray[np.float64], total: Noised
             denoise(
                 total.values,
                 total.noise_std,
-                popularities,
                 pair_scope(popularities, settings),
                 category_groups(session.catalogue),
+                form=session.config.copurchase.form,
                 rank=session.config.copurchase.rank,
                 neighbours=session.config.copurchase.neighbours,
+                customers=float(sum(session.plan.registered_customers.values())),
             )
         )
 

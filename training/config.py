@@ -88,12 +88,18 @@ class PopularitySettings(_Section):
 
 
 class CopurchaseSettings(_Section):
-    """Noised co-purchase sums over the most popular items, and what is made of them."""
+    """Noised co-purchase sums over the most popular items, and what is made of them.
 
-    top_items: Annotated[int, Field(ge=2, le=8000)] = 2000
+    form: "lifts" adds to log popularity what a customer's items say beyond it; "regression" predicts what is
+    missing from a set, and wants a large fusion weight (see `recsys.models.affinity.denoise`)
+    """
+
+    top_items: Annotated[int, Field(ge=2, le=20_000)] = 2000
     full_rank: Annotated[int, Field(ge=1)] = 500
     max_items: Annotated[int, Field(ge=2)] = 100
-    rank: Annotated[int, Field(ge=1, le=512)] = 48
+    max_pairs: Annotated[int, Field(ge=1, le=50_000_000)] = 2_000_000
+    form: Literal["lifts", "regression"] = "lifts"
+    rank: Annotated[int, Field(ge=1, le=1024)] = 256
     neighbours: Annotated[int, Field(ge=1, le=500)] = 50
 
 

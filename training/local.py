@@ -218,7 +218,9 @@ def tower_gradient(
 
 def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:
     """Which pairs are counted: the same everywhere, made of published numbers alone."""
-    return PairScope.from_popularity(published, settings.top_items, settings.full_rank)
+    return PairScope.from_popularity(
+        published, settings.top_items, settings.full_rank, settings.max_pairs
+    )
 
 
 def _release(

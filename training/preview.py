@@ -128,7 +128,7 @@ def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
     return {
         POPULARITY: len(catalogue),
         INTERVALS: categories * bins,
-        COPURCHASE: paired * (paired - 1) // 2,
+        COPURCHASE: min(paired * (paired - 1) // 2, config.copurchase.max_pairs),
         TOWERS: rows * columns,
         METRICS: evaluation.LENGTH,
     }

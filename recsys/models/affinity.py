@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,17 @@ from recsys.models.copurchase import PairScope
 from recsys.models.lifts import Lifts, estimate_lifts
 from recsys.models.shrinkage import top_components
 
+Form = Literal["lifts", "regression"]
+LIFTS: Form = "lifts"
+REGRESSION: Form = "regression"
+
 LIFT_WEIGHT = 0.5
 REGRESSION_WEIGHT = 0.3
 RIDGE_PER_NOISE = 40.0
 LEAST_RIDGE = 12.0
 SET_SIZE = 5.0
+SIZE_MARGIN, LEAST_SET_SIZE = 2.0, 2.0
+ROWS_AT_ONCE = 500
 LEAST_LIFT, MOST_LIFT = 1.05, 50.0  # what counts as a neighbour, and what is believed of one
 NO_ITEM = -1
 TINY = 1e-300
@@ -48,67 +55,99 @@ def category_groups(catalogue: Catalogue) -> NDArray[np.int32]:
 def denoise(
     noised: NDArray[np.float64],
     noise_std: float,
-    popularity: NDArray[np.float64],
     scope: PairScope,
     categories: NDArray[np.int32],
     *,
-    rank: int = 48,
+    form: Form = LIFTS,
+    rank: int = 256,
     neighbours: int = 20,
-    set_size: float = SET_SIZE,
+    customers: float | None = None,
 ) -> Affinity:
     """The co-purchase model that the noised pair sums support. Post-processing: costs no privacy.
 
-    Shrunk lifts give log lifts, and the weights of a linear item-to-item model (EASE, Steck 2019, on the
-    centred estimate); their fixed blend is cut to `rank` by a decomposition weighted with popularity. Items
-    outside the scope take the average factors of their category, and have no neighbours.
+    Weights from item to item, cut to `rank` by a decomposition weighted with popularity:
+    form "lifts": log lifts, and the weights of a linear item-to-item model (EASE, Steck 2019) on the centred
+    estimate, in a fixed blend: what a customer's items say beyond popularity, to be added to its logarithm;
+    form "regression": EASE on the estimate as it is, which predicts popularity too: the better ranking of
+    what is missing from a set, where a large fusion weight leaves log popularity little to say. It is scaled
+    so that the scores of an average set vary over items with standard deviation 1.
+    Items outside the scope take the average factors of their category, and have no neighbours.
 
-    noised: [scope.n_pairs], sum over silos; noise_std: of each of its cells; popularity: published
-    probabilities [n_items]; categories: int32 [n_items], -1 where unknown; set_size: public constant near the
-    number of items per customer, which sets the ridge; too small does less harm than too large
+    noised: [scope.n_pairs], sum over silos; noise_std: of each of its cells; categories: int32 [n_items], -1
+    where unknown; customers: public constant, how many there are at most: with the sum of all pairs it says
+    how many items one has, which sets the ridge of a regression
     """
-    found = estimate_lifts(noised, noise_std, popularity, scope, categories)
-    share = popularity[scope.items]
-    weights = _blend(found, share, max(LEAST_RIDGE, RIDGE_PER_NOISE * noise_std), set_size)
-    row, column = np.sqrt(share / share.max())[:, None], (share / share.max())[:, None] ** 0.25
-    u, s, v = top_components(row * weights * column.T, rank)
-    history = _spread_out(u * np.sqrt(s) / row, scope, share, categories)
-    candidates = _spread_out(v * np.sqrt(s) / column, scope, share, categories)
+    found = estimate_lifts(noised, noise_std, scope, categories)
+    ridge = max(LEAST_RIDGE, RIDGE_PER_NOISE * noise_std)
+    if form == REGRESSION:
+        weights = _scaled_regression(found, ridge, _set_size(found.total, customers))
+    else:
+        weights = _blend(found, ridge)
+    row = np.sqrt(found.share / found.share.max())
+    column = np.sqrt(row)
+    weights *= row[:, None].astype(np.float32)
+    weights *= column.astype(np.float32)
+    u, s, v = top_components(weights, rank)
+    del weights
+    history = _spread_out(u * np.sqrt(s) / row[:, None], scope, found.share, categories)
+    candidates = _spread_out(v * np.sqrt(s) / column[:, None], scope, found.share, categories)
     near, lifts = _neighbours(found, scope, neighbours, noise_std)
     return Affinity(history.astype(np.float32), candidates.astype(np.float32), near, lifts)
 
 
-def _blend(found: Lifts, share: NDArray[np.float64], ridge: float, set_size: float) -> NDArray[np.float64]:
-    """Log lifts and standardised regression weights, the latter on the scale of the former; [m, m].
+def _set_size(total: float, customers: float | None) -> float:
+    """The number of items per customer that a sum of pair values speaks of, on the small side.
+
+    A customer of k items adds about sqrt(2) k to the sum of both triangles. Too small an answer does less
+    harm than too large a one, which leaves the regression with little ridge.
+    """
+    if not customers:
+        return SET_SIZE
+    return max(float(total / (np.sqrt(2.0) * customers) / SIZE_MARGIN), LEAST_SET_SIZE)
+
+
+def _blend(found: Lifts, ridge: float) -> NDArray[np.float32]:
+    """Log lifts and standardised regression weights, the latter on the scale of the former; float32 [m, m].
 
     Centred so that over items drawn by popularity every candidate gains nothing: popularity is counted once.
     """
+    share = found.share
+    weights = _regression(found, ridge, SET_SIZE, chance=1.0)
+    weights /= np.sqrt(share).astype(np.float32)
     log_lift = found.log_lift
-    regression = _regression(found, share, ridge, set_size) / np.sqrt(share)
-    scale = _rms(log_lift, share) / max(_rms(regression, share), TINY)
-    weights = LIFT_WEIGHT * log_lift + REGRESSION_WEIGHT * scale * regression
-    p = share / share.sum()
-    weights -= p @ weights / (1.0 - p)
+    weights *= REGRESSION_WEIGHT * _rms(log_lift, share) / max(_rms(weights, share), TINY)
+    log_lift *= LIFT_WEIGHT
+    weights += log_lift
+    weights -= (share @ weights / (1.0 - share)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights
 
 
-def _regression(
-    found: Lifts, share: NDArray[np.float64], ridge: float, set_size: float
-) -> NDArray[np.float64]:
+def _scaled_regression(found: Lifts, ridge: float, set_size: float) -> NDArray[np.float32]:
+    """Regression weights [m, m] that predict popularity too, on the scale of one standard deviation."""
+    weights = _regression(found, ridge, set_size, chance=0.0)
+    usual = np.sqrt(set_size) * (found.share @ weights)
+    weights /= np.float32(max(float(usual.std()), TINY))
+    return weights
+
+
+def _regression(found: Lifts, ridge: float, set_size: float, *, chance: float) -> NDArray[np.float32]:
     """Weights B [m, m], zero diagonal, of each item on all others: B_ij = -P_ij / P_jj, P = inverse of the
-    regularised covariance of purchases (Steck 2019)."""
-    covariance = found.estimated - found.expected
-    np.fill_diagonal(covariance, found.total / set_size * share + ridge)
-    precision = np.linalg.inv(covariance)
-    weights = -precision / np.diag(precision)
+    regularised moments of purchases less `chance` times what chance explains (Steck 2019)."""
+    share = found.share.astype(np.float32)
+    moments = found.lift - np.float32(chance)
+    moments *= share[:, None] * np.float32(found.total)
+    moments *= share
+    np.fill_diagonal(moments, found.total / set_size * share + ridge)
+    weights: NDArray[np.float32] = np.linalg.inv(moments)
+    weights /= -np.diag(weights).copy()
     np.fill_diagonal(weights, 0.0)
-    return np.asarray(weights)
+    return weights
 
 
-def _rms(matrix: NDArray[np.float64], share: NDArray[np.float64]) -> float:
+def _rms(matrix: NDArray[np.float32], share: NDArray[np.float64]) -> float:
     """Root mean square over pairs drawn by popularity."""
-    p = share / share.sum()
-    return float(np.sqrt(p @ (matrix**2) @ p))
+    return float(np.sqrt(share @ np.einsum("ij,ij,j->i", matrix, matrix, share.astype(np.float32))))
 
 
 def _spread_out(
@@ -137,15 +176,18 @@ def _neighbours(
 
     Both sides of a lift are raised by two standard deviations of noise, so that rare pairs cannot shine.
     """
-    raised = 2.0 * max(noise_std, 1.0) / np.outer(scope.scale, scope.scale)
-    lift = np.minimum((found.estimated + raised) / (found.expected + raised), MOST_LIFT)
-    np.fill_diagonal(lift, 0.0)
-    width = min(many, len(lift))
-    order = np.argsort(-lift, axis=1, kind="stable")[:, :width]
-    strongest = np.take_along_axis(lift, order, axis=1)
-    real = strongest > LEAST_LIFT
     neighbours = np.full((scope.n_items, many), NO_ITEM, np.int32)
     lifts = np.zeros((scope.n_items, many), np.float32)
-    neighbours[scope.items, :width] = np.where(real, scope.items[order], NO_ITEM)
-    lifts[scope.items, :width] = np.where(real, strongest, 0.0)
+    width = min(many, len(found.lift))
+    for start in range(0, len(found.lift), ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(found.lift)))
+        expected = found.total * np.outer(found.share[rows], found.share)
+        raised = 2.0 * max(noise_std, 1.0) / np.outer(scope.scale[rows], scope.scale)
+        lift = np.minimum((expected * found.lift[rows] + raised) / (expected + raised), MOST_LIFT)
+        lift[np.arange(len(rows)), rows] = 0.0
+        order = np.argsort(-lift, axis=1, kind="stable")[:, :width]
+        strongest = np.take_along_axis(lift, order, axis=1)
+        real = strongest > LEAST_LIFT
+        neighbours[scope.items[rows], :width] = np.where(real, scope.items[order], NO_ITEM)
+        lifts[scope.items[rows], :width] = np.where(real, strongest, 0.0)
     return neighbours, lifts

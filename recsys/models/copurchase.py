@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import Histories
 from recsys.errors import ConfigError
-from recsys.features.pairs import recent_items
+from recsys.features.pairs import ItemSets, recent_items
 
 CLIP_NORM = 1.0
 SMALLEST_SCALE = 0.01
+CENTRING = 0.4
 CELLS_AT_ONCE = 4_000_000
-_INSIDE = 1.0 - 1e-9  # keeps rounding on the safe side of the bound
+HALVINGS = 100
+_INSIDE = 1.0 - 1e-6  # keeps rounding on the safe side of the bound
+_NOTHING = 1e-6  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
 
 
 @dataclass(frozen=True)
@@ -22,48 +26,107 @@ class PairScope:
     """Which pairs are counted, and how strongly. Public: made of published popularity alone.
 
     items: int32 [m], catalogue positions, most popular first
+    share: float64 [m], their published popularity, adding up to 1
     scale: float64 [m], 0.01 to 1; a pair's value is proportional to scale_i x scale_j, so that rare items
         leave most of a customer's bounded contribution to frequent ones
+    reach: int64 [m]; item i is counted with those from i + 1 to reach_i - 1, non-increasing
     n_items: size of the catalogue
     """
 
     items: NDArray[np.int32]
+    share: NDArray[np.float64]
     scale: NDArray[np.float64]
+    reach: NDArray[np.int64]
     n_items: int
 
     @classmethod
     def from_popularity(
-        cls, popularity: NDArray[np.float64], top: int = 2_000, full_rank: int = 500
+        cls,
+        popularity: NDArray[np.float64],
+        top: int = 2_000,
+        full_rank: int = 500,
+        max_pairs: int = 2_000_000,
     ) -> PairScope:
-        """The `top` most popular items; scale min(1, p_i / p of rank `full_rank`).
+        """The `top` most popular items; scale min(1, p_i / p of rank `full_rank`); at most `max_pairs` pairs.
 
+        Pairs expected least, by share_i scale_i share_j scale_j, are left out: noise would hide them.
         popularity: published probabilities [n_items]. Ties go to the lower position.
         """
-        if top < 2 or full_rank < 1:
-            raise ConfigError(f"top is {top} and full_rank {full_rank}; give at least 2 items and rank 1")
+        if top < 2 or full_rank < 1 or max_pairs < 1:
+            raise ConfigError(
+                f"top is {top}, full_rank {full_rank} and max_pairs {max_pairs}; "
+                "give at least 2 items, rank 1 and 1 pair"
+            )
         items = np.argsort(-popularity, kind="stable")[:top].astype(np.int32)
         chosen = popularity[items]
         scale = chosen / chosen[min(full_rank, len(items)) - 1] if len(items) else chosen
-        return cls(items, np.clip(scale, SMALLEST_SCALE, 1.0), len(popularity))
+        scale = np.clip(scale, SMALLEST_SCALE, 1.0)
+        share = chosen / max(float(chosen.sum()), np.finfo(np.float64).tiny)
+        return cls(items, share, scale, _reach(share * scale, max_pairs), len(popularity))
+
+    @cached_property
+    def widths(self) -> NDArray[np.int64]:
+        """How many pairs each item is the first of; int64 [m]."""
+        return np.asarray(np.maximum(self.reach - np.arange(len(self.items)) - 1, 0))
 
     @property
     def n_pairs(self) -> int:
-        """Length of the released vector: m (m - 1) / 2, the upper triangle row by row."""
-        return len(self.items) * (len(self.items) - 1) // 2
+        """Length of the released vector: the upper triangle row by row, as far as each item reaches."""
+        return int(self.widths.sum())
+
+    def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Positions in the scope of both items of every pair, lower first; int32 [n_pairs] each."""
+        widths = self.widths
+        first = np.repeat(np.arange(len(widths), dtype=np.int32), widths)
+        begins = widths.cumsum() - widths
+        second = np.arange(len(first)) - np.repeat(begins, widths) + first + 1
+        return first, second.astype(np.int32)
 
     def square(self, pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The symmetric matrix [m, m] with zero diagonal of an upper triangle [n_pairs]."""
+        """The symmetric matrix [m, m] of pair values [n_pairs], 0 where nothing is counted."""
         matrix = np.zeros((len(self.items), len(self.items)))
-        matrix[np.triu_indices(len(self.items), 1)] = pairs
-        matrix += matrix.T
+        first, second = self.pairs()
+        matrix[first, second] = pairs
+        matrix[second, first] = pairs
         return matrix
 
 
-def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.float64]:
-    """Sum over customers of a_c scale_i scale_j over the pairs of each one's set of items; float64 [n_pairs].
+def _reach(expected: NDArray[np.float64], max_pairs: int) -> NDArray[np.int64]:
+    """How far each item's row goes if the `max_pairs` largest products expected_i expected_j are kept.
 
-    A customer's set is the `max_items` latest distinct purchased items within the scope; a_c is chosen so
-    that the customer's vector has norm `CLIP_NORM`. Sets of fewer than two items send nothing.
+    expected: float64 [m], non-increasing. Only products and comparisons of published numbers, so that every
+    silo finds the same.
+    """
+    m = len(expected)
+    if m * (m - 1) // 2 <= max_pairs:
+        return np.full(m, m, np.int64)
+    position = np.arange(m)
+
+    def reach(threshold: float) -> NDArray[np.int64]:
+        least = threshold / np.maximum(expected, np.finfo(np.float64).tiny)
+        return np.asarray(np.searchsorted(-expected, -least, side="right"))
+
+    low, high = 0.0, 2.0 * float(expected[0]) ** 2
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high) if low > 0.0 else high * 1e-4
+        fits = np.maximum(reach(middle) - position - 1, 0).sum() <= max_pairs
+        low, high = (low, middle) if fits else (middle, high)
+    found = reach(high)
+    if found[0] > 1:
+        return found
+    several = int((1.0 + np.sqrt(1.0 + 8.0 * max_pairs)) / 2.0)  # all are alike: the pairs of the first items
+    return np.where(position < several, several, 0)
+
+
+def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.float64]:
+    """Sum over customers of their bounded pair values over the scope's pairs; float64 [n_pairs].
+
+    A customer's set is the `max_items` latest distinct purchased items within the scope, k of them. With c
+    `CENTRING`, has_i 1 for items in the set, and p the share of popularity, the value of a pair is
+    a scale_i scale_j (has_i has_j - c (k - 1) (has_i p_j + p_i has_j) + c^2 k (k - 1) p_i p_j):
+    by chance (1 - c)^2 of what has_i has_j would be. So less of the bound goes to what popularity says
+    anyway, and what is left still shows how many pairs there are. a is such that the values of all pairs of
+    the scope have norm `CLIP_NORM`. Sets of fewer than two items send nothing.
 
     Guarantee: unit one customer with all events, relation add or remove one: adding or removing a customer
     changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are.
@@ -72,15 +135,58 @@ def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.f
     position = np.full(scope.n_items, -1, np.int32)
     position[scope.items] = np.arange(len(scope.items), dtype=np.int32)
     sets = recent_items(h.where(position[h.items] >= 0), max_items)
+    local = position[sets.items]
+    weight = _weights(sets, local, scope)
+    k = sets.lengths.astype(np.float64)
+    total = _pair_sums(sets, local, weight, scope)
+    usual = scope.share * scope.scale
+    others = CENTRING * weight * (k - 1.0)
+    bought = np.bincount(local, others[sets.rows] * scope.scale[local], len(scope.items))
+    first, second = scope.pairs()
+    total -= bought[first] * usual[second] + usual[first] * bought[second]
+    total += CENTRING * float(others @ k) * usual[first] * usual[second]
+    return total
+
+
+def _weights(sets: ItemSets, local: NDArray[np.int32], scope: PairScope) -> NDArray[np.float64]:
+    """The factor a of every customer, 0 for those who send nothing; float64 [n].
+
+    A customer's values are z z' + g u u' with u = scale x share, z = scale x has - c (k - 1) u and
+    g = c^2 (k - 1), whose norm over the upper triangle follows from sums of powers.
+    """
+    rows, k = sets.rows, sets.lengths.astype(np.float64)
+    usual, taken = scope.share * scope.scale, CENTRING * np.maximum(k - 1.0, 0.0)
+    own = usual[local]
+    away = -taken[rows] * own  # what z would be without the item
+    present = scope.scale[local] + away
+
+    def over_items(of_others: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(of_others + np.bincount(rows, values, len(sets)))
+
+    second, fourth = (usual**2).sum(), (usual**4).sum()
+    square = over_items(0.0, present**2 - away**2) + taken**2 * second
+    quartic = over_items(0.0, present**4 - away**4) + taken**4 * fourth
+    along = over_items(0.0, (present - away) * own) - taken * second
+    both = over_items(0.0, (present**2 - away**2) * own**2) + taken**2 * fourth
+    g = CENTRING * taken
+    norm2 = (square**2 - quartic) / 2.0 + g * (along**2 - both) + g**2 * (second**2 - fourth) / 2.0
+    sends = (k >= 2) & (norm2 > _NOTHING * (square + g * second) ** 2)
+    return np.where(sends, _INSIDE * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
+
+
+def _pair_sums(
+    sets: ItemSets, local: NDArray[np.int32], weight: NDArray[np.float64], scope: PairScope
+) -> NDArray[np.float64]:
+    """Sum over customers of a_c scale_i scale_j over the pairs that each one has; float64 [n_pairs]."""
     total = np.zeros(scope.n_pairs)
     lengths = sets.lengths
-    local = position[sets.items]
     by_size = np.argsort(lengths, kind="stable")
-    by_size = by_size[lengths[by_size] >= 2]
+    by_size = by_size[weight[by_size] > 0.0]
     while len(by_size):
         rows = max(1, CELLS_AT_ONCE // int(lengths[by_size[-1]]) ** 2)
         chunk, by_size = by_size[-rows:], by_size[:-rows]
-        total += _pairs_of(_padded(sets.offsets, local, chunk, len(scope.items)), scope)
+        items = _padded(sets.offsets, local, chunk, len(scope.items))
+        total += _pairs_of(items, weight[chunk], scope)
     return total
 
 
@@ -96,15 +202,12 @@ def _padded(
     return rows.astype(np.int64)
 
 
-def _pairs_of(items: NDArray[np.int64], scope: PairScope) -> NDArray[np.float64]:
-    """Unit-norm pair values of each row, summed into the upper triangle."""
-    m = len(scope.items)
-    scale = np.append(scope.scale, 0.0)[items]
-    first = np.arange(m + 1)
-    start = first * m - first * (first + 1) // 2 - first - 1
+def _pairs_of(items: NDArray[np.int64], weight: NDArray[np.float64], scope: PairScope) -> NDArray[np.float64]:
+    """Weighted pair values of each row, summed into the released vector."""
+    scale, reach = np.append(scope.scale, 0.0)[items], np.append(scope.reach, 0)
+    start = np.append(scope.widths.cumsum() - scope.widths, 0) - np.arange(len(reach)) - 1
     low, high = np.triu_indices(items.shape[1], 1)
-    values = scale[:, low] * scale[:, high]
-    values *= _INSIDE * CLIP_NORM / np.sqrt(np.einsum("np,np->n", values, values))[:, None]
+    counted = items[:, high] < reach[items[:, low]]
+    values = (scale * weight[:, None])[:, low] * scale[:, high]
     cells = start[items[:, low]] + items[:, high]
-    present = items[:, high] < m
-    return np.bincount(cells[present], values[present], minlength=scope.n_pairs).astype(np.float64)
+    return np.bincount(cells[counted], values[counted], minlength=scope.n_pairs).astype(np.float64)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.models import copurchase, popularity
-from recsys.models.affinity import Affinity, category_groups, denoise
+from recsys.models.affinity import LIFTS, REGRESSION, Affinity, Form, category_groups, denoise
 from recsys.models.copurchase import PairScope
 from tests.recsys.histories_builder import make_catalogue
 from tests.recsys.models.grouped_world import ITEMS, GroupedWorld, grouped_world, recall, scores_of
@@ -14,7 +14,12 @@ def world() -> GroupedWorld:
 
 
 def train(
-    world: GroupedWorld, noise_std: float, *, categories: np.ndarray | None = None, top: int = ITEMS
+    world: GroupedWorld,
+    noise_std: float,
+    *,
+    categories: np.ndarray | None = None,
+    top: int = ITEMS,
+    form: Form = LIFTS,
 ) -> tuple[Affinity, np.ndarray]:
     """Popularity and co-purchase with Gaussian noise as a release adds it; the model and the popularity."""
     r = np.random.default_rng(7)
@@ -24,7 +29,7 @@ def train(
     pairs = copurchase.contribution(world.shown, scope, 50)
     noised = pairs + r.normal(0, noise_std, len(pairs))
     known = world.group if categories is None else categories
-    return denoise(noised, noise_std, popular, scope, known, rank=24), popular
+    return denoise(noised, noise_std, scope, known, rank=24, form=form, customers=3_000), popular
 
 
 def gain(world: GroupedWorld, model: Affinity, popular: np.ndarray) -> float:
@@ -37,9 +42,17 @@ def test_without_noise_it_finds_far_more_than_popularity(world):
     assert gain(world, *train(world, 0.0)) > 1.35
 
 
+def test_a_regression_predicts_popularity_too(world):
+    model, popular = train(world, 1.2, form=REGRESSION)
+    alone = scores_of(world, model, np.ones(ITEMS))
+    flat = np.tile(np.log(popular), (len(world.hidden), 1))
+    assert recall(world, alone) / recall(world, flat) > 1.25
+    assert 0.2 < alone.std(axis=1).mean() < 5.0
+
+
 def test_with_the_noise_of_a_strict_budget_it_still_does(world):
     assert gain(world, *train(world, 1.2)) > 1.3
-    assert gain(world, *train(world, 2.4)) > 1.2
+    assert gain(world, *train(world, 2.4)) > 1.17
 
 
 def test_categories_carry_what_single_pairs_cannot(world):
@@ -96,9 +109,7 @@ def test_items_outside_the_scope_without_a_category_have_no_factors(world):
 def test_damaged_sums_still_give_finite_numbers():
     scope = PairScope.from_popularity(np.array([0.4, 0.3, 0.2, 0.1]), 4, 2)
     for noised in (np.full(6, np.nan), np.full(6, -5.0), np.zeros(6)):
-        model = denoise(
-            noised, 1.0, np.array([0.4, 0.3, 0.2, 0.1]), scope, np.zeros(4, np.int32), neighbours=9
-        )
+        model = denoise(noised, 1.0, scope, np.zeros(4, np.int32), neighbours=9)
         assert np.isfinite(model.history).all()
         assert np.isfinite(model.candidates).all()
         assert model.neighbours.shape == (4, 9)

@@ -21,7 +21,7 @@ def affinity_ranker(k: int) -> Ranker:
     flat = np.full(N_ITEMS, 1.0 / N_ITEMS)
     scope = copurchase.PairScope.from_popularity(flat)
     pairs = 400.0 * copurchase.contribution(checkerboard(), scope, 50)
-    model = denoise(pairs, 0.0, flat, scope, np.full(N_ITEMS, -1, np.int32), rank=4)
+    model = denoise(pairs, 0.0, scope, np.full(N_ITEMS, -1, np.int32), rank=4)
 
     def rank(h: Histories, owned_excluded: bool) -> np.ndarray:
         shown = np.zeros((len(h), N_ITEMS))

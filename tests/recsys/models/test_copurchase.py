@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
 from recsys.models import copurchase
-from recsys.models.copurchase import CLIP_NORM, PairScope, contribution
+from recsys.models.copurchase import CENTRING, CLIP_NORM, PairScope, contribution
 from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
 
 POPULARITY = np.array([0.05, 0.30, 0.10, 0.25, 0.02, 0.20, 0.001, 0.079])
@@ -39,17 +39,42 @@ def test_square_undoes_the_upper_triangle():
     assert square[4, 5] == 14
 
 
-def test_a_pair_of_items_is_one_cell():
-    cells = contribution(make_histories([(1, 3), (2, 5), (3, 6)]), SCOPE, 50)  # item 6 is outside the scope
-    expected = SCOPE.square(cells)
-    assert np.count_nonzero(cells) == 1
-    assert expected[1, 2] == pytest.approx(CLIP_NORM)
+def deviations(items: list[int]) -> np.ndarray:
+    """One customer's pair values by the definition."""
+    has, p, c = np.isin(SCOPE.items, items).astype(float), SCOPE.share, CENTRING
+    k = has.sum()
+    cross = np.outer(has, p) + np.outer(p, has)
+    pairs = np.outer(has, has) - c * (k - 1) * cross + c**2 * k * (k - 1) * np.outer(p, p)
+    values = (np.outer(SCOPE.scale, SCOPE.scale) * pairs)[np.triu_indices(len(p), 1)]
+    return values / np.linalg.norm(values)
 
 
-def test_values_are_proportional_to_both_scales():
-    square = SCOPE.square(contribution(make_histories([(1, 1), (2, 2), (3, 0)]), SCOPE, 50))
-    assert square[0, 3] / square[0, 5] == pytest.approx(0.5 / 0.25)
-    assert square[0, 3] / square[3, 5] == pytest.approx(1 / 0.25)
+@pytest.mark.parametrize("items", [[3, 5], [1, 2, 0], [1, 3, 5, 2, 7, 0], [7, 0]])
+def test_a_customer_sends_deviations_from_part_of_what_popularity_expects(items):
+    sent = contribution(make_histories([(day, item) for day, item in enumerate([*items, 6])]), SCOPE, 50)
+    np.testing.assert_allclose(sent, deviations(items), rtol=1e-5)  # item 6 is outside the scope
+
+
+def test_pairs_expected_least_are_left_out():
+    few = PairScope.from_popularity(POPULARITY, top=6, full_rank=3, max_pairs=7)
+    assert few.reach.tolist() == sorted(few.reach, reverse=True)
+    assert 1 <= few.n_pairs <= 7
+    d = SCOPE.share * SCOPE.scale
+    kept = few.square(np.ones(few.n_pairs)).astype(bool)
+    left_out = ~kept & ~np.eye(6, dtype=bool)
+    assert np.outer(d, d)[kept].min() >= np.outer(d, d)[left_out].max()
+
+
+def test_pairs_that_are_counted_have_the_values_they_have_among_all():
+    few = PairScope.from_popularity(POPULARITY, top=6, full_rank=3, max_pairs=7)
+    h = random_histories(30, 9, 8, seed=5)
+    kept = few.square(np.ones(few.n_pairs)) > 0
+    everything = SCOPE.square(contribution(h, SCOPE, 5))
+    np.testing.assert_allclose(few.square(contribution(h, few, 5)), np.where(kept, everything, 0), atol=1e-12)
+
+
+def test_items_of_one_popularity_leave_a_scope_of_many_pairs_within_its_limit():
+    assert PairScope.from_popularity(np.full(50, 0.02), 50, 10, max_pairs=100).n_pairs <= 100
 
 
 @pytest.mark.parametrize("rows", [[], [(1, 3)], [(1, 3), (2, 3)], [(1, 3), (2, 6)]])
@@ -63,8 +88,7 @@ def test_one_customer_contributes_at_most_the_bound(events):
     scope = PairScope.from_popularity(popularity / popularity.sum(), top=300, full_rank=20)
     h = make_histories([(day, (day * 7) % 400) for day in range(events)])
     total = contribution(h, scope, 50)
-    assert 0.999 < np.linalg.norm(total) <= CLIP_NORM
-    assert np.count_nonzero(total) <= 50 * 49 / 2
+    assert 0.99 < np.linalg.norm(total) <= CLIP_NORM
 
 
 @given(customers_strategy(), st.integers(2, 5))
