@@ -67,7 +67,7 @@ def _factorise(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int
 
 @dataclass(frozen=True)
 class Part:
-    """What one silo is given: its customers' ids, each one's person_rank, and their histories (row by row)."""
+    """What one silo is given: its customers' ids, each one's person_rank, and their histories."""
 
     name: str
     customer_ids: NDArray[Any]
@@ -78,7 +78,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Rules:
-    """How silos are written: the same for all. max_silos_per_person: public bound; delta: of the silos' caps."""
+    """How silos are written, all alike. max_silos_per_person: public bound; delta: of the silos' caps."""
 
     max_silos_per_person: int
     description: str
@@ -89,7 +89,7 @@ class Rules:
 def deal(purchases: Purchases, data: FileData, folder: Path) -> tuple[Path, Split, NDArray[np.int64]]:
     """Write the training side of the next-basket split as silos; the last baskets are in no file.
 
-    Returns the path of federation.toml, the split over all customers, and each customer's silo (int64 [n]).
+    Returns the path of federation.toml, the split over all customers, and each one's silo (int64 [n]).
     """
     split = last_basket_split(purchases.histories, min_baskets=data.min_baskets)
     ids = np.array(purchases.customer_ids)

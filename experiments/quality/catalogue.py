@@ -1,4 +1,4 @@
-"""The public catalogue of a benchmark folder: `items.parquet`, or the item ids of the purchases themselves."""
+"""The public catalogue of a benchmark folder: `items.parquet`, or the item ids of the purchases."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def quality(
 
     The held-out purchases are read exactly, so this runs on research data only, and says so.
 
-    Example: thousandfaces bench quality --data DIR --protocol next-basket --silos 4 --epsilon 1 --research-data
+    Example: thousandfaces bench quality --data DIR --protocol temporal --epsilon 2 --research-data
     """
     from recsys.cli import quiet_libraries
 
@@ -132,6 +132,6 @@ def _date(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+        return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise ConfigError(f"--cutoff {text!r}: write a date such as 2008-02-01") from None

@@ -1,4 +1,4 @@
-"""Silos by a column: which silo every purchase belongs to, found in the purchases or in a table beside them."""
+"""Silos by a column: which silo every purchase belongs to, by the purchases or a table beside them."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def _find(table: pa.Table, folder: Path, path: Path, column: str) -> pa.ChunkedA
                 table[key].cast(pa.string()), value_set=beside[key].cast(pa.string()).combine_chunks()
             )
             return beside[column].combine_chunks().take(where.combine_chunks())
-    raise ConfigError(
-        f"{folder}: no column '{column}' in {', '.join(looked)}; name one that is there with --silos column:NAME"
-    )
+    raise ConfigError(f"{folder}: no column '{column}' in {', '.join(looked)}; name one that is there")
 
 
 def _name(value: str, position: int) -> str:

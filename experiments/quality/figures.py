@@ -1,4 +1,4 @@
-"""The figures of a method on a trial: ranking quality with intervals, spread over the catalogue and the silos."""
+"""A method's figures on a trial: ranking quality with intervals, spread over catalogue and silos."""
 
 from __future__ import annotations
 

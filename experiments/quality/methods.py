@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,15 @@ from experiments.quality.figures import LONGEST, headline
 from experiments.quality.private import candidate_lists
 from experiments.quality.protocols import Protocol, validation
 from experiments.quality.trial import Trial
+from recsys.data.history import Ordering
 from recsys.models.baselines.ease import MOST_ITEMS, Ease, gram_matrix, regression
+from recsys.models.baselines.implicit_als import ImplicitAls
+from recsys.models.baselines.item_knn import ItemKnn
 from recsys.models.baselines.personal import GpTopFreq, PersonalTop
 from recsys.models.baselines.popularity import GlobalTop, item_counts
 from recsys.models.baselines.scoring import Baseline, Ranked, rank_all
+from recsys.models.baselines.tifu_knn import TifuKnn
+from recsys.models.baselines.up_cf import UpCf
 
 RIDGES = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 TUNING_ITEMS = 3_000
@@ -84,9 +90,35 @@ def _ease(bench: Bench) -> Fitted:
     return Fitted(model, chosen | {"most_items": min(MOST_ITEMS, bench.trial.n_items)})
 
 
+def _tuned(kind: Any, grid: Mapping[str, Sequence[Any]]) -> Callable[[Bench], Fitted]:
+    """Fit with every combination of a grid on the validation split, then with the best one on all."""
+
+    def fit(bench: Bench) -> Fitted:
+        tuning = bench.validation.trial
+        settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+        chosen = best_of(
+            bench.validation,
+            ((values, kind.fit(tuning.learned, tuning.n_items, **values)) for values in settings),
+        )
+        return Fitted(kind.fit(bench.trial.learned, bench.trial.n_items, **chosen), chosen)
+
+    return fit
+
+
+def _up_cf(bench: Bench) -> Fitted:
+    """The window of recent baskets matters only where there are several."""
+    grid: dict[str, Sequence[Any]] = {"asymmetry": (0.0, 0.25), "locality": (1.0, 5.0, 10.0)}
+    ordered = bench.trial.histories.ordering is not Ordering.NONE
+    return _tuned(UpCf, grid | {"recency": (5, 25, 100) if ordered else (1,)})(bench)
+
+
 BASELINES: dict[str, Callable[[Bench], Fitted]] = {
     "popularity": _simple(GlobalTop),
     "personal_top": _simple(PersonalTop),
     "gp_topfreq": _simple(GpTopFreq),
+    "tifu_knn": _tuned(TifuKnn, {"alpha": (0.3, 0.7), "neighbours": (300,)}),
+    "up_cf": _up_cf,
+    "item_knn": _tuned(ItemKnn, {"neighbours": (20, 100), "shrinkage": (0.0, 20.0)}),
     "ease": _ease,
+    "implicit_als": _tuned(ImplicitAls, {"factors": (32, 128), "alpha": (1.0, 10.0)}),
 }

@@ -1,4 +1,4 @@
-"""The product's own path on a trial: silos, real training with ledgers, a bundle, ranking by `recsys.recommend`."""
+"""The product's own path on a trial: training with ledgers, a bundle, ranking by `recsys.recommend`."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -11,22 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from experiments.quality.figures import LONGEST, Figures, figures
-from experiments.quality.methods import BASELINES, Bench
-from experiments.quality.private import Settings, bundle_lists
+from experiments.quality.anchors import Anchor, anchors
+from experiments.quality.figures import Figures
+from experiments.quality.methods import Bench
+from experiments.quality.private import Settings
 from experiments.quality.protocols import Protocol, split
-from experiments.quality.silos import Budget, Dealt, deal_customers, deal_purchases
+from experiments.quality.runner import METHODS, PRIVATE, Runner
+from experiments.quality.silos import Budget, deal_customers, deal_purchases
 from experiments.quality.tables import Purchases, read_purchases
-from experiments.twin import train_twin
-from recsys.bundle.store import read_bundle
 from recsys.errors import ConfigError
 from recsys.models.baselines.popularity import item_counts
-from recsys.models.baselines.scoring import Ranked
 from training.progress import Progress, silent
-from training.run import run_training
 
-PRIVATE, TWIN = "private", "non_private_twin"
-METHODS = (PRIVATE, TWIN, *BASELINES)
+__all__ = ["METHODS", "QualityOptions", "QualityResult", "restricted", "run_quality"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,12 @@ class QualityResult:
         gained = max(others) - values["popularity"]
         return (values[PRIVATE] - values["popularity"]) / gained if gained > 0.0 else None
 
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """Known figures of the baselines that ran, with what they reached here."""
+        measured = {name: found.entry.values for name, found in self.methods.items()}
+        return anchors(self.dataset, self.options.protocol, self.options.items, measured)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
@@ -114,6 +117,8 @@ class QualityResult:
             "headline": self.headline,
             "lift_kept": self.lift_kept,
             "seconds": round(self.seconds, 1),
+            "anchors": [anchor.to_dict() for anchor in self.anchors],
+            "void": not all(anchor.reached for anchor in self.anchors),
             "notes": list(self.notes),
             "methods": {name: found.to_dict() for name, found in self.methods.items()},
         }
@@ -125,7 +130,7 @@ def run_quality(options: QualityOptions, work: Path, *, progress: Progress = sil
     settings = Settings.of(options.protocol, options.config)
     progress("data", 0, 1)
     data = restricted(read_purchases(options.data, options.column), options.items)
-    trial = split(data, options.protocol, seed=options.seed, cutoff=options.cutoff)
+    trial = split(data, options.protocol, cutoff=options.cutoff)
     budget = Budget(options.epsilon, options.delta)
     if options.column:
         dealt = deal_purchases(data, trial, options.max_silos_per_person, budget, work / "silos")
@@ -133,7 +138,7 @@ def run_quality(options: QualityOptions, work: Path, *, progress: Progress = sil
         dealt = deal_customers(data, trial, int(options.silos), budget, work / "silos")
     progress("data", 1, 1)
     bench = Bench(trial, options.protocol, options.seed)
-    runner = _Runner(bench, dealt, settings, options, budget, work, progress)
+    runner = Runner(data, bench, dealt, settings, budget, work, progress)
     found = {name: runner.measured(name) for name in METHODS if name in options.methods}
     return QualityResult(
         options=options,
@@ -159,56 +164,3 @@ def restricted(data: Purchases, items: int | None) -> Purchases:
     return data.among(
         chosen, f"the {items:,} most bought items of the data set, as in the published protocol"
     )
-
-
-@dataclass
-class _Runner:
-    """Runs methods by name on one bench."""
-
-    bench: Bench
-    dealt: Dealt
-    settings: Settings
-    options: QualityOptions
-    budget: Budget
-    work: Path
-    progress: Progress
-    report: dict[str, Any] = field(default_factory=dict)
-
-    def measured(self, name: str) -> Figures:
-        """Fit, rank and measure one method."""
-        self.progress(name, 0, 1)
-        begin = time.perf_counter()
-        special: dict[str, Callable[[], Ranked]] = {PRIVATE: self._private, TWIN: self._twin}
-        chosen: Mapping[str, Any] = {}
-        if name in special:
-            lists = special[name]()
-        else:
-            fitted = BASELINES[name](self.bench)
-            lists, chosen = self.bench.lists(fitted.model), fitted.chosen
-        seconds = time.perf_counter() - begin
-        silos = (self.dealt.names, self.dealt.silo_of)
-        result = figures(
-            lists,
-            self.bench.trial,
-            self.bench.popularity,
-            silos,
-            private=name == PRIVATE,
-            seconds=seconds,
-            chosen=chosen,
-        )
-        self.progress(name, 1, 1)
-        return result
-
-    def _private(self) -> Ranked:
-        config = self.settings.training(
-            self.dealt, self.budget, seed=self.options.seed, output=self.work / "run"
-        )
-        trained = run_training(config, progress=self.progress)
-        self.report |= trained.report
-        return bundle_lists(read_bundle(trained.bundle_folder), self.bench.trial, LONGEST)
-
-    def _twin(self) -> Ranked:
-        config = self.settings.training(
-            self.dealt, self.budget, seed=self.options.seed, output=self.work / "run"
-        )
-        return bundle_lists(train_twin(config), self.bench.trial, LONGEST)

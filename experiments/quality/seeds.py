@@ -1,4 +1,4 @@
-"""A benchmark over seeds: each run in a scratch folder of its own, medians over all, one table, one JSON object."""
+"""A benchmark over seeds: each in a scratch folder of its own, medians, one table, one JSON object."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from experiments.quality.figures import HEADLINE
+from experiments.quality.record import record
 from experiments.quality.resources import peak_memory
 from experiments.quality.run import QualityOptions, QualityResult, run_quality
 from experiments.results_table import comparison_table, write_results
@@ -66,17 +67,29 @@ class SeededQuality:
         lift = self.lift_kept
         return [
             f"{result.dataset}, protocol {result.options.protocol}; research data, {STAMP}",
-            f"{result.customers:,} training customers, {result.evaluated:,} evaluated, {result.items:,} items, "
-            f"{len(result.silos)} silos",
-            f"person-level epsilon {result.options.epsilon:g} at delta {result.options.delta:g}, add or remove "
-            "one customer, all mechanisms composed"
+            f"{result.customers:,} training customers, {result.evaluated:,} evaluated, "
+            f"{result.items:,} items, {len(result.silos)} silos",
+            f"person-level epsilon {result.options.epsilon:g} at delta {result.options.delta:g}, "
+            "add or remove one customer, all mechanisms composed"
             + ("" if spent is None else f" (spent {spent:.3f})")
             + "; a server that sees every message is assumed",
             *result.notes,
             f"share of lift kept in {result.headline}: " + ("not known" if lift is None else f"{lift:.3f}"),
+            *self._anchor_facts(),
             f"{sum(r.seconds for r in self.by_seed.values()):.0f} s, peak memory {self.peak_rss_mb:.0f} MB",
-            "median over seeds, all seeds in brackets; NDCG with the ideal list cut at k; ties by popularity, "
-            "then item id",
+            "median over seeds, all seeds in brackets; NDCG with the ideal list cut at k; ties by "
+            "popularity, then item id",
+        ]
+
+    def _anchor_facts(self) -> list[str]:
+        known = [anchor for result in self.by_seed.values() for anchor in result.anchors]
+        if not known:
+            return []
+        worst = min(known, key=lambda anchor: anchor.ratio)
+        verdict = "reached" if worst.reached else "VOID: a baseline falls short"
+        return [
+            f"anchors (98 % of each baseline's known figure): {verdict}; the lowest is {worst.method} "
+            f"{worst.metric}, {worst.measured:.4f} against {worst.known:.4f} ({worst.ratio:.3f})"
         ]
 
     def report(self) -> list[str]:
@@ -117,7 +130,9 @@ def run_all(
         for seed in seeds:
             with tempfile.TemporaryDirectory(prefix="thousandfaces-") as work:
                 by_seed[seed] = run_quality(replace(options, seed=seed), Path(work), progress=progress)
-    return SeededQuality(command, by_seed, peak.megabytes)
+    found = SeededQuality(command, by_seed, peak.megabytes)
+    record(output, command, {seed: result.to_dict() for seed, result in by_seed.items()})
+    return found
 
 
 def _median_figures(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

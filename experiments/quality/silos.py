@@ -1,4 +1,4 @@
-"""The training side of a trial as silos on disk: customers dealt by a public rule, or purchases by a column."""
+"""The training side of a trial as silos on disk: customers dealt by a rule, or purchases by a column."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from experiments.dealing import EPSILON_CAP, Part, Rules, hashed_silos, write_silos
 from experiments.quality.tables import Purchases
 from experiments.quality.trial import Trial
+from recsys.data.history import Histories
 
 HASH_RULE = "each customer is in one silo by a hash of the customer id, a public rule: the silos are disjoint"
 
@@ -86,9 +87,9 @@ def _target_silo(data: Purchases, trial: Trial) -> NDArray[np.int64]:
 
 
 def _part(
-    name: str, data: Purchases, members: NDArray[np.int64], ranks: NDArray[np.int64], histories: object
+    name: str, data: Purchases, members: NDArray[np.int64], ranks: NDArray[np.int64], histories: Histories
 ) -> Part:
-    return Part(name, data.customer_ids[members].astype(str), ranks, histories, _rounded(len(members)))  # type: ignore[arg-type]
+    return Part(name, data.customer_ids[members].astype(str), ranks, histories, _rounded(len(members)))
 
 
 def _rounded(customers: int) -> int:

@@ -1,4 +1,4 @@
-"""A folder of purchases that meets the benchmark's data contract, read into histories over a public catalogue."""
+"""A folder of purchases that meets the data contract, read into histories over a public catalogue."""
 
 from __future__ import annotations
 
@@ -71,8 +71,9 @@ def read_purchases(folder: Path, silo_column: str | None = None) -> Purchases:
     """Read a folder of Parquet files.
 
     One of interactions, transactions, baskets or ratings.parquet with customer_id and item_id, and, where the
-    set has them, timestamp or order_no, event, split; items.parquet is the public catalogue; a `*_test.parquet`
-    file is the data set's own test part. Raises ConfigError or DataContractError naming file, column and value.
+    set has them, timestamp or order_no, event, split; items.parquet is the public catalogue; a
+    `*_test.parquet` file is the data set's own test part. Raises ConfigError or DataContractError naming file,
+    column and value.
     """
     path = _main_file(folder)
     table = _kept_events(pq.read_table(path), path)

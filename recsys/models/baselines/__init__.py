@@ -1,4 +1,4 @@
-"""Published non-private methods that any private model has to beat; one file each, with formula and source."""
+"""Published non-private methods that a private model has to beat; one file each, formula and source."""
 
 from recsys.models.baselines.own_and_popular import (
     OwnAndPopular,

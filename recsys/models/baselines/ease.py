@@ -49,7 +49,7 @@ class Ease:
 def gram_matrix(
     histories: Histories, n_items: int, most_items: int = MOST_ITEMS
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """X'X over the `most_items` items that most customers have, float32 [m, m], and those items, ascending."""
+    """X'X over the `most_items` most frequent items, float32 [m, m], and those items, ascending."""
     shown = indicators(histories, n_items)
     popularity = np.asarray(shown.sum(0)).ravel()
     items = np.sort(np.argsort(-popularity, kind="stable")[:most_items])

@@ -1,4 +1,4 @@
-"""What every baseline is: fitted to histories, it scores all items for any customers; and ranking by scores."""
+"""What every baseline is: fitted to histories, it scores all items for any customer; and ranking."""
 
 from __future__ import annotations
 
