@@ -23,8 +23,8 @@ VALIDATION_CUSTOMERS = 2_000
 HIDING_SEED = 1038
 """Draws the hidden items, the same for every --seed. The published draw is not known, and popularity's
 Recall@20 on Instacart varies from .141 to .158 between draws (mean .148): of the seeds 1000 to 1059 this is
-the one at which popularity, which has no parameters, comes nearest to its known .1537 / .1239. No other method
-was looked at in choosing it."""
+the one at which popularity, which has no parameters, comes nearest to its known .1537 / .1239. No other
+method was looked at in choosing it."""
 
 
 class Protocol(StrEnum):

@@ -72,8 +72,8 @@ def read_purchases(folder: Path, silo_column: str | None = None) -> Purchases:
 
     One of interactions, transactions, baskets or ratings.parquet with customer_id and item_id, and, where the
     set has them, timestamp or order_no, event, split; items.parquet is the public catalogue; a
-    `*_test.parquet` file is the data set's own test part. Raises ConfigError or DataContractError naming file,
-    column and value.
+    `*_test.parquet` file is the data set's own test part. Raises ConfigError or DataContractError naming
+    file, column and value.
     """
     path = _main_file(folder)
     table = _kept_events(pq.read_table(path), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -70,15 +70,18 @@ class Trial:
             return self
         chosen = np.sort(random.choice(len(self.customers), customers, replace=False))
         few = self.customers[chosen]
-        return Trial(**self._but(customers=few, candidates=_rows(self.candidates, chosen)))
+        return replace(self, customers=few, candidates=_rows(self.candidates, chosen))
 
     def replaced(self, events: EventSplit) -> Trial:
         """Another split of the same kind, over the same histories."""
-        marks = {"train": events.train, "visible": events.train, "target": events.target}
-        return Trial(**self._but(**marks, customers=events.customers, candidates=None))
-
-    def _but(self, **changed: object) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | changed
+        return replace(
+            self,
+            train=events.train,
+            visible=events.train,
+            target=events.target,
+            customers=events.customers,
+            candidates=None,
+        )
 
 
 def _rows(array: NDArray[np.int64] | None, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -39,15 +39,13 @@ def rank_all(model: Baseline, histories: Histories, popularity: NDArray[np.float
 
     popularity: [n_items], breaks ties. Raises ConfigError if k is below 1.
     """
-    order = Order.of(popularity)
-    parts = []
+    order, nobody = Order.of(popularity), np.zeros((0, k), np.int32)
+    overall, fresh = [nobody], [nobody]
     for part, scores in blocks(model, histories, len(popularity)):
         keys = order.keys(scores)
-        overall = order.best(keys, k)
+        overall.append(order.best(keys, k))
         keys[part.rows, part.items] = LAST
-        parts.append((overall, order.best(keys, k)))
-    nobody = np.zeros((0, k), np.int32)
-    overall, fresh = zip(*parts, strict=True) if parts else ((nobody,), (nobody,))
+        fresh.append(order.best(keys, k))
     return Ranked(np.concatenate(overall), np.concatenate(fresh))
 
 
