@@ -94,7 +94,7 @@ def _part(
 
 def _rounded(customers: int) -> int:
     """A public constant near the number of customers: two significant digits, upwards."""
-    unit = 10 ** max(len(str(max(customers, 1))) - 2, 0)
+    unit: int = 10 ** max(len(str(max(customers, 1))) - 2, 0)
     return max(-(-customers // unit) * unit, 1)
 
 

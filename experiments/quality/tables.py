@@ -62,7 +62,7 @@ class Purchases:
             histories=replace(kept, items=position[kept.items]),
             silos=self.silos[keep] if len(self.silos) else self.silos,
             test=self.test[keep] if len(self.test) else self.test,
-            negatives={c: position[n][position[n] >= 0] for c, n in self.negatives.items()},
+            negatives={c: position[n][position[n] >= 0].astype(np.int64) for c, n in self.negatives.items()},
             notes=(*self.notes, note),
         )
 

@@ -72,4 +72,4 @@ def regression(gram: NDArray[np.float32], ridge: float) -> NDArray[np.float32]:
     diagonal = np.diag(work).copy()
     work /= -diagonal
     np.fill_diagonal(work, 0.0)
-    return work
+    return np.asarray(work, np.float32)

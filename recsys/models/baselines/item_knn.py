@@ -36,7 +36,7 @@ class ItemKnn:
             counts = np.asarray((shown.T @ shown[:, part]).toarray(), np.float32)
             cosine = counts / np.maximum(root[:, None] * root[part] + np.float32(shrinkage), 1e-9)
             cosine[part, np.arange(len(part))] = 0.0
-            columns.append(_nearest(cosine, neighbours))
+            columns.append(_nearest(np.asarray(cosine, np.float32), neighbours))
         return cls(
             sp.hstack(columns, "csr") if columns else sp.csr_matrix((n_items, n_items), dtype=np.float32)
         )

@@ -71,4 +71,4 @@ def recent_shares(histories: Histories, n_items: int, recency: int) -> sp.csr_ma
 
 
 def _lengths(sets: sp.csr_matrix) -> NDArray[np.float32]:
-    return np.maximum(np.diff(sets.indptr), 1).astype(np.float32)
+    return np.asarray(np.maximum(np.diff(sets.indptr), 1), np.float32)
