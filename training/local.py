@@ -76,10 +76,12 @@ def load(
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
     tables = read_for_training(silo, catalogue)
+    interactions, customers = tables.interactions, tables.customers
+    del tables
 
-    def consented(interactions: pa.Table) -> Dataset:
+    def consented(interactions: pa.Table, customers: pa.Table) -> Dataset:
         rows = consented_for_training(
-            interactions, tables.customers, max_silos_per_person=max_silos_per_person, silos=silos
+            interactions, customers, max_silos_per_person=max_silos_per_person, silos=silos
         )
         return Dataset.build(
             rows,
@@ -89,12 +91,12 @@ def load(
             max_events_per_customer=settings.max_events_per_customer,
         )
 
-    dataset, held_out = consented(before(tables.interactions, settings.until)), None
+    dataset, held_out = consented(before(interactions, settings.until), customers), None
     if settings.held_out and settings.until is not None and silo.ordering is Ordering.TIMESTAMP:
-        every = consented(tables.interactions).histories
+        every = consented(interactions, customers).histories
         held_out = temporal_split(every, int(settings.until.timestamp()))
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
-    del tables
+    del interactions, customers
     pa.default_memory_pool().release_unused()  # what was read is many times larger than what is kept
     return TrainingData(dataset, item_features(catalogue), sequences, held_out)
 
@@ -218,9 +220,7 @@ def tower_gradient(
 
 def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:
     """Which pairs are counted: the same everywhere, made of published numbers alone."""
-    return PairScope.from_popularity(
-        published, settings.top_items, settings.full_rank, settings.max_pairs
-    )
+    return PairScope.from_popularity(published, settings.top_items, settings.full_rank, settings.max_pairs)
 
 
 def _release(
