@@ -21,6 +21,7 @@ EXPECTED_BATCH = 2_000
 """Customers in a step of the towers, all silos together: a public constant, so all sizes cost alike."""
 MOST_SAMPLED = 0.1
 PATIENCE_SECONDS = 7_200.0
+DELTA = 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class Size:
     silos: int
     epsilon: float
     work: Path
-    delta: float = 1e-6
     seed: int = 0
     threads: int = 2
 
@@ -43,6 +43,11 @@ class Size:
     def world(self) -> WorldConfig:
         """The frozen world at this size."""
         return WorldConfig.disjoint(self.silos, persons=self.customers, n_items=self.items)
+
+    @property
+    def delta(self) -> float:
+        """Of the claim: 1e-6, or a tenth of one customer's share where that is less."""
+        return min(DELTA, 0.1 / self.customers)
 
     @property
     def federation(self) -> Path:
