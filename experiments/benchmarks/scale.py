@@ -151,8 +151,8 @@ def facts(states: Mapping[int, State], sizes: Sequence[Size]) -> list[str]:
         f"simulated world of {first.items:,} items; {first.silos} silos that are disjoint by a public rule: "
         "each person is a customer of one store group alone",
         f"person-level epsilon {last['training']['epsilon']:.3f} at delta {last['training']['delta']:g} "
-        "(of the largest size), add or remove one customer, all mechanisms composed; a server that sees every "
-        "message is assumed",
+        "(of the largest size), add or remove one customer, all mechanisms composed; a server that sees "
+        "every message is assumed",
         "training includes reading and checking the silos' files, consent (in 'popularity'), all rounds with "
         "their ledgers, the bundle and its registration; making the world is apart",
         f"growth of the training's time, as an exponent: {_told(states, 'seconds')}",
