@@ -17,8 +17,8 @@ SMALLEST_SCALE = 0.01
 CENTRING = 0.4
 CELLS_AT_ONCE = 4_000_000
 HALVINGS = 100
-_INSIDE = 1.0 - 1e-6  # keeps rounding on the safe side of the bound
-_NOTHING = 1e-6  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
+_INSIDE = 1.0 - 5e-7  # keeps rounding on the safe side of the bound
+_NOTHING = 1e-5  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def low_rank(
 
 
 def _leading(
-    cells: PairCells, values: NDArray[np.float64], rank: int, powers: int = 6
+    cells: PairCells, values: NDArray[np.float64], rank: int, powers: int = 12
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The eigenvalues [r] largest in size, and their vectors [m, r], of the symmetric matrix of `values`."""
     basis = rng(0, "components").normal(size=(len(cells), min(len(cells), rank + 8)))
@@ -130,9 +130,10 @@ def shrink_cells(
 def _mixture_weights(
     residual: NDArray[np.float64], expected: NDArray[np.float64], noise_std: float
 ) -> NDArray[np.float64]:
+    """The mixture of the cells. Starts from equal weights: few steps must reach what is large and rare."""
     usual = np.exp(-3.0 * LIFT_SPREADS)
     usual *= PRIOR_CELLS / usual.sum()
-    weights = usual / PRIOR_CELLS
+    weights = np.full(len(LIFT_SPREADS), 1.0 / len(LIFT_SPREADS))
     likelihood, _ = _joint(residual, expected, noise_std, np.ones(len(weights)))
     for _ in range(EM_STEPS):
         weights = weights * (likelihood.T @ (1.0 / (likelihood @ weights))) + usual
