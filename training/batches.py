@@ -87,8 +87,10 @@ def make_batch(
     usable = usable_rows(ids, weights, n_items)
     ids, weights = ids[usable], weights[usable]
     is_own = ids >= 0
+    whole = config.negatives >= n_items  # then the negatives are the catalogue in its order
+    places = (is_own.nonzero()[0], ids[is_own]) if whole else own_among(negatives, ids)
     parts = (np.where(is_own, ids, 0), unit_rows(np.where(is_own, weights, 0.0)), is_own)
-    history, unit, owned, rows, columns = map(torch.from_numpy, (*parts, *own_among(negatives, ids)))
+    history, unit, owned, rows, columns = map(torch.from_numpy, (*parts, *places))
     return Batch(torch.from_numpy(negatives), torch.from_numpy(bias), history, unit, owned, rows, columns)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
 from training.batches import Batch
+from training.own_items import OwnItems
 from training.shared_rows import SharedRows
 
 SLACK = 3e-6  # of the squared norm: more than what float32 sums can lose
@@ -29,15 +30,13 @@ SLACK = 3e-6  # of the squared norm: more than what float32 sums can lose
 class Gradients:
     """The gradients of B customers as factors.
 
-    users: u, [B, d]; to_negatives: c, [B, K]; own: g, [B, L, d]; history: int64 [B, L]; counts: bool [B, L],
-    where own is not 0
+    users: u, [B, d]; to_negatives: c, [B, K]; own: g, [P, d], of the entries of `entries`
     """
 
     users: Tensor
     to_negatives: Tensor
     own: Tensor
-    history: Tensor
-    counts: Tensor
+    entries: OwnItems
 
 
 class GradientSum:
@@ -51,29 +50,39 @@ class GradientSum:
         whole = len(negatives) == len(self.items) and bool((negatives == torch.arange(len(negatives))).all())
         self.candidates = self.items if whole else self.items[negatives]
         self.shared = SharedRows(tower, negatives)
+        self._used = tower.scales.any(0)
         self._negatives_sum = torch.zeros_like(self.candidates)
         self._items_sum = torch.zeros_like(self.items)
 
     @torch.no_grad()
-    def scores(self, history: Tensor, weights: Tensor) -> Tensor:
-        """What `TwoTower.forward` gives for the step's negatives, without its gradient; [B, L + K]."""
-        own = self.items[history]
-        users = torch.einsum("bl,bld->bd", weights, own)
-        to_own = torch.einsum("bld,bd->bl", own, users) - weights * own.square().sum(2)
-        return torch.cat([to_own, users @ self.candidates.T], 1)
+    def scores(self, batch: Batch) -> Tensor:
+        """What `TwoTower.forward` gives without its gradient, 0 where there is no item; [B, L + K]."""
+        entries, length = OwnItems.of(batch), batch.history.shape[1]
+        own, users = self._users(entries)
+        to_own = (own * users[entries.customers]).sum(1) - entries.weights * own.square().sum(1)
+        scores = torch.empty(len(batch), length + len(self.candidates))
+        scores[:, :length] = 0.0
+        scores[entries.customers, entries.positions] = to_own
+        torch.mm(users, self.candidates.T, out=scores[:, length:])
+        return scores
 
     @torch.no_grad()
     def gradients(self, batch: Batch, backprops: Tensor) -> Gradients:
         """backprops: c = dloss / dscores, [B, L + K]."""
-        length = batch.history.shape[1]
-        to_own, to_negatives = backprops[:, :length], backprops[:, length:]
-        own = self.items[batch.history]
-        users = torch.einsum("bl,bld->bd", batch.weights, own)
-        pulls = to_negatives @ self.candidates + torch.einsum("bl,bld->bd", to_own, own)
-        pushed = to_own[:, :, None] * users[:, None] + batch.weights[:, :, None] * pulls[:, None]
-        pushed -= (2.0 * batch.weights * to_own)[:, :, None] * own
-        counts = (batch.weights != 0.0) | (to_own != 0.0)
-        return Gradients(users, to_negatives, pushed, batch.history, counts)
+        entries, length = OwnItems.of(batch), batch.history.shape[1]
+        customers, weights = entries.customers, entries.weights[:, None]
+        to_own = backprops[customers, entries.positions][:, None]
+        to_negatives = backprops[:, length:]
+        own, users = self._users(entries)
+        pulls = to_negatives @ self.candidates + entries.by_customer(to_own * own)
+        pushed = to_own * users[customers] + weights * pulls[customers]
+        pushed -= (2.0 * weights * to_own) * own
+        return Gradients(users, to_negatives, pushed, entries)
+
+    def _users(self, entries: OwnItems) -> tuple[Tensor, Tensor]:
+        """The embeddings of the entries' items, [P, d], and of the customers, [B, d]."""
+        own = self.items[entries.items]
+        return own, entries.by_customer(entries.weights[:, None] * own)
 
     @torch.no_grad()
     def norms(self, found: Gradients) -> Tensor:
@@ -83,43 +92,43 @@ class GradientSum:
         embeddings), as SLACK of the non-negative terms is added for rounding; so clipping by it bounds a
         customer's contribution by the clip norm. Handles B = 0.
         """
-        users = found.users.double()
+        entries, users = found.entries, found.users.double()
         spread = self.shared.spread(found.to_negatives)
         squares = spread.squares() * users.square().sum(1) + self._own_squares(found)
-        meeting = torch.where(found.counts, spread.at(found.history), 0.0)
-        along = torch.einsum("bld,bd->bl", found.own.double(), users)
-        cross = (meeting * along).sum(1)
+        along = (found.own.double() * users[entries.customers]).sum(1)
+        cross = entries.by_customer(spread.at(entries.customers, entries.items) * along)
         return (squares * (1.0 + SLACK) + 2.0 * cross).clamp(min=0.0).sqrt().float()
 
     def _own_squares(self, found: Gradients) -> Tensor:
         """|sum_l e_l (x) g_l|^2, row of the table by row; float64 [B]."""
-        batch, size = len(found.history), len(self.tower.table)
-        customer, position = (x.numpy() for x in found.counts.nonzero(as_tuple=True))
-        items = found.history[found.counts]
-        used = self.tower.scales.any(0)
-        rows, scales = (x[items][:, used].numpy().T for x in (self.tower.rows, self.tower.scales))
-        pushed = found.own.numpy()[customer, position].astype(np.float64)
-        keys = (customer * size + rows).ravel()
+        entries, size = found.entries, len(self.tower.table)
+        customers = entries.customers.numpy()
+        rows, scales = (
+            x[entries.items][:, self._used].numpy().T for x in (self.tower.rows, self.tower.scales)
+        )
+        keys = (customers * size + rows).ravel()
         if not len(keys):
-            return torch.zeros(batch, dtype=torch.float64)
+            return torch.zeros(entries.size, dtype=torch.float64)
         order = keys.argsort(kind="stable")
-        entries = (scales[:, :, None] * pushed).reshape(len(keys), -1)[order]
+        pushed = found.own.numpy().astype(np.float64)
+        entered = (scales[:, :, None] * pushed).reshape(len(keys), -1)[order]
         ordered = keys[order]
         starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)
-        squares = np.square(np.add.reduceat(entries, starts, axis=0)).sum(1)
-        return torch.from_numpy(np.bincount(ordered[starts] // size, squares, batch))
+        squares = np.square(np.add.reduceat(entered, starts, axis=0)).sum(1)
+        return torch.from_numpy(np.bincount(ordered[starts] // size, squares, entries.size))
 
     @torch.no_grad()
     def add(self, found: Gradients, coefficients: Tensor) -> None:
         """Add each customer's gradient times a coefficient [B]; 0 leaves out also what is no number."""
-        kept = (coefficients > 0.0).nonzero()[:, 0]
-        users, to_negatives, counts = found.users, found.to_negatives, found.counts
-        if len(kept) < len(coefficients):
-            users, to_negatives, counts = users[kept], to_negatives[kept], counts[kept]
-        factors = coefficients[kept]
+        kept, entries = coefficients > 0.0, found.entries
+        users, to_negatives, factors = found.users, found.to_negatives, coefficients
+        own, items, customers = found.own, entries.items, entries.customers
+        if not kept.all():
+            users, to_negatives, factors = users[kept], to_negatives[kept], factors[kept]
+            among = kept[customers]
+            own, items, customers = own[among], items[among], customers[among]
         self._negatives_sum += to_negatives.T @ (factors[:, None] * users)
-        pushed = (factors[:, None, None] * found.own[kept])[counts]
-        self._items_sum.index_add_(0, found.history[kept][counts], pushed)
+        self._items_sum.index_add_(0, items, coefficients[customers][:, None] * own)
 
     @torch.no_grad()
     def table(self) -> Tensor:

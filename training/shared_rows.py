@@ -62,18 +62,19 @@ class Spread:
                 total += torch.linalg.vector_norm(scaled, dim=1).double().square()
         return total
 
-    def at(self, items: Tensor) -> Tensor:
-        """X . e_l of each customer's own items; float64 [B, L]. items: int64 [B, L]."""
-        tower, customer = self.shared.tower, torch.arange(len(items))[:, None]
+    def at(self, customers: Tensor, items: Tensor) -> Tensor:
+        """X . e_l of own items; float64 [P]. customers: rows of the coefficients; items: int64 [P] both."""
+        tower = self.shared.tower
         rows, scales = tower.rows[items], tower.scales[items].double()
-        found = torch.zeros(items.shape, dtype=torch.float64)
+        found = torch.zeros(len(items), dtype=torch.float64)
         if self.shared.distinct and self.coefficients.shape[1]:
             position = self.shared.position[items]
-            there = self.coefficients[customer, position.clamp(min=0)]
-            found += torch.where(position >= 0, there, 0.0) * scales[:, :, 0].square()
-        sums = torch.cat([self.sums, self.sums.new_zeros(1, self.sums.shape[1])])
-        for column in self.shared.summed:
-            found += sums[self.shared.place[rows[:, :, column]], customer] * scales[:, :, column]
+            there = self.coefficients[customers, position.clamp(min=0)]
+            found += torch.where(position >= 0, there, 0.0) * scales[:, 0].square()
+        if self.shared.summed:
+            sums = torch.cat([self.sums, self.sums.new_zeros(1, self.sums.shape[1])])
+            for column in self.shared.summed:
+                found += sums[self.shared.place[rows[:, column]], customers] * scales[:, column]
         return found
 
 

@@ -91,12 +91,11 @@ class TasteProfile:
 
     def users(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The profiles of customers; float32 [B, columns]. ids: int64 [B, L], distinct items, -1 for none."""
-        shown = ids >= 0
         size = len(self) + 1
-        found = np.where(shown[..., None], self.columns[np.maximum(ids, 0)], NO_COLUMN)
-        cells = (found % size) + size * np.arange(len(ids))[:, None, None]
+        rows, _, found = self._entries(ids)
+        cells = found % size + size * rows[:, None]
         counts = np.bincount(cells.ravel(), minlength=size * len(ids)).reshape(len(ids), size)[:, :-1]
-        total = shown.sum(1, keepdims=True)
+        total = (ids >= 0).sum(1, keepdims=True)
         ratio = (counts + self.prior) / (total * self.expected + self.prior)
         profile: NDArray[np.float32] = (self.weight * np.log(ratio)).astype(np.float32)
         return profile
@@ -106,16 +105,28 @@ class TasteProfile:
 
         ids: int64 [B, L], distinct items, -1 for none, which get 0.
         """
-        shown = ids >= 0
         size = len(self) + 1
-        found = np.where(shown[..., None], self.columns[np.maximum(ids, 0)], NO_COLUMN) % size
-        cells = found + size * np.arange(len(ids))[:, None, None]
+        rows, positions, found = self._entries(ids)
+        found = found % size
+        cells = found + size * rows[:, None]
         counts = np.bincount(cells.ravel(), minlength=size * len(ids))[cells] - 1
-        total = np.maximum(shown.sum(1) - 1, 0)[:, None, None]
+        total = np.bincount(rows, minlength=len(ids))[rows, None] - 1
         # What stands in the last place, that of no column, is multiplied with nothing.
         prior, expected, weight = (np.append(x, end) for x, end in self._constants())
         ratio = (counts + prior[found]) / (total * expected[found] + prior[found])
-        return np.asarray((weight[found] * np.log(ratio)).sum(2), np.float32)
+        added = np.zeros(ids.shape, np.float32)
+        added[rows, positions] = (weight[found] * np.log(ratio)).sum(1)
+        return added
+
+    def _entries(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """Where the items are, rows and positions, int64 [P] each, and their columns, int64 [P, F used]."""
+        rows, positions = np.nonzero(ids >= 0)
+        return rows, positions, self._used[ids[rows, positions]]
+
+    @property
+    def _used(self) -> NDArray[np.int64]:
+        """The columns of features that any item has: few catalogues have all."""
+        return self.columns[:, (self.columns != NO_COLUMN).any(0)]
 
     def _constants(self) -> tuple[tuple[NDArray[np.float32], float], ...]:
         return (self.prior, 1.0), (self.expected, 0.0), (self.weight, 0.0)
@@ -123,7 +134,7 @@ class TasteProfile:
     def scores(self, users: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """What profiles add to items' scores; float32 [B, K]. items: int64 [K], or [B, K] by customer."""
         padded = np.pad(users, ((0, 0), (0, 1)))
-        found = self.columns[items]
+        found = self._used[items]
         if items.ndim == 1:
             total = np.zeros((len(users), len(items)), np.float32)
             for column in found.T:

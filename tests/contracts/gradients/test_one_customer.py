@@ -51,7 +51,7 @@ def test_every_customers_gradient_is_that_of_a_backward_pass_alone(profile, monk
     assert len(batch) > 25
     for position in range(len(batch)):
         # The whole batch runs; the sum takes one customer's part of it alone.
-        only = torch.eye(Engine.max_physical_batch)[position]
+        only = torch.eye(Engine(objective).physical_batch)[position]
         monkeypatch.setattr(engine_module._Clipper, "coefficients", lambda *_, only=only: only)
         got = (
             Engine(objective)

@@ -47,7 +47,7 @@ def noise_per_micro_batch() -> Iterator[Replacement]:
     real = Engine._step
 
     def step(self: Engine, tower: Any, batch: Any, plan: Any, *args: Any, **kwargs: Any) -> Any:
-        chunks = list(batch.chunks(self.max_physical_batch))
+        chunks = list(batch.chunks(self.physical_batch))
         share = replace(plan, noise_multiplier=plan.noise_multiplier / len(chunks))
         parameters = tower.table.detach().numpy().ravel()
         steps = [
