@@ -7,15 +7,21 @@ import shlex
 import sys
 from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 import click
+
+from experiments.coldstart.cli import cold_start
 
 PROTOCOLS = ("next-basket", "basket-completion", "strong-generalisation", "leave-one-out", "temporal")
 
 
 @click.group()
 def bench() -> None:
-    """Measure models side by side on public data sets."""
+    """Measure models side by side, on public data sets and on simulated worlds."""
+
+
+bench.add_command(cold_start)
 
 
 @bench.command()
@@ -34,6 +40,13 @@ def bench() -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of the run.")
 @click.option("--seeds", help="Several seeds, separated by commas: all are shown, with their median.")
 @click.option("--items", type=int, help="Keep so many of the most bought items.  [default: all]")
+@click.option(
+    "--item-list",
+    default="benchmark",
+    show_default=True,
+    type=click.Choice(("benchmark", "private")),
+    help="Which: counted exactly, as published, or by noised popularity out of the same epsilon.",
+)
 @click.option("--cutoff", help="Date (YYYY-MM-DD) of the temporal protocol.  [default: a public rule]")
 @click.option(
     "--config",
@@ -47,6 +60,13 @@ def bench() -> None:
     show_default=True,
     type=click.IntRange(min=1),
     help="With silos by a column: in how many one person's records train.",
+)
+@click.option(
+    "--own-history",
+    default="all",
+    show_default=True,
+    type=click.Choice(("all", "silo")),
+    help="With silos by a column: what a ranking reads of its customer, of all silos or of one.",
 )
 @click.option(
     "--research-data",
@@ -71,10 +91,12 @@ def quality(
     seed: int,
     seeds: str | None,
     items: int | None,
+    item_list: str,
     cutoff: str | None,
     config: Path | None,
     methods: str | None,
     max_silos_per_person: int,
+    own_history: Literal["all", "silo"],
     research_data: bool,
     results: Path | None,
     output: Path,
@@ -89,6 +111,7 @@ def quality(
     from recsys.cli import quiet_libraries
 
     quiet_libraries()
+    from experiments.quality.item_list import ItemList
     from experiments.quality.protocols import Protocol
     from experiments.quality.run import METHODS, QualityOptions
     from experiments.quality.seeds import run_all
@@ -102,10 +125,12 @@ def quality(
         epsilon=epsilon,
         delta=delta,
         items=items,
+        item_list=ItemList(item_list),
         cutoff=_date(cutoff),
         config=config,
         methods=tuple(methods.split(",")) if methods else METHODS,
         max_silos_per_person=max_silos_per_person,
+        own_history=own_history,
     )
     numbers = seed_numbers(seeds) if seeds else [seed]
     command = shlex.join(["thousandfaces", *_arguments()])

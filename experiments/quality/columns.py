@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def read_silo_column(
             f"{path}: column '{column}' has {len(names)} values, which would be as many silos; "
             f"choose one with at most {MOST_SILOS}"
         )
-    return tuple(_name(text, position) for position, text in enumerate(names)), numbers.astype(np.int64)
+    return _names(names.tolist()), numbers.astype(np.int64)
 
 
 def _find(table: pa.Table, folder: Path, path: Path, column: str) -> pa.ChunkedArray:
@@ -55,7 +56,14 @@ def _find(table: pa.Table, folder: Path, path: Path, column: str) -> pa.ChunkedA
     raise ConfigError(f"{folder}: no column '{column}' in {', '.join(looked)}; name one that is there")
 
 
-def _name(value: str, position: int) -> str:
-    """A silo's name as silo.toml wants it; the position keeps two values apart that look alike then."""
-    plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
-    return plain if plain and plain == value.lower() else f"{plain or 'silo'}-{position}"
+def _names(values: Sequence[str]) -> tuple[str, ...]:
+    """Silos' names as silo.toml wants them; the position keeps values apart that look alike then."""
+    plain = [re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-") for value in values]
+    names: list[str] = []
+    for position, (value, name) in enumerate(zip(values, plain, strict=True)):
+        if not name or name != value.lower() or plain.count(name) > 1:
+            name = f"{name or 'silo'}-{position}"
+        while name in (*names, *plain[position + 1 :]):
+            name += "-x"
+        names.append(name)
+    return tuple(names)

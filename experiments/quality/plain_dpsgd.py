@@ -19,7 +19,7 @@ from recsys.data.vocab import Catalogue
 from recsys.features.items import item_features
 from recsys.features.sequences import SequenceConfig, encode
 from recsys.privacy.mechanisms import SecureNoise
-from recsys.privacy.plan import calibrate
+from recsys.privacy.plan import PrivacyPlan, calibrate
 from recsys.seeds import rng
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.config import TOWERS, TrainingConfig
@@ -54,16 +54,7 @@ def train_plain_dpsgd(
     of customers of a published data set. Raises PlanError if the budget cannot be met.
     """
     histories, settings = trial.learned, config.silo_settings(ordered=_ordered(trial))
-    plan = calibrate(
-        target_epsilon=budget.epsilon,
-        delta=budget.delta,
-        max_silos_per_person=1,
-        registered_customers={POOLED: len(histories)},
-        shares={TOWERS: 1.0},
-        clip_norms={TOWERS: CLIP_NORM},
-        sampling_rate=SAMPLING_RATE,
-        steps=STEPS,
-    )
+    plan = plain_plan(budget, len(histories))
     if plan.dpsgd is None:
         raise TypeError("a plan of towers alone has steps")
     model, features = tower_config(settings.towers), item_features(catalogue)
@@ -83,6 +74,20 @@ def train_plain_dpsgd(
         optimizer.step()
     vectors = item_vectors(features, model, table.detach().numpy(), flat)
     return PlainTowers(vectors, sequence_config(settings.sequences))
+
+
+def plain_plan(budget: Budget, customers: int) -> PrivacyPlan:
+    """The whole budget on the steps, at one curator of so many customers. Raises PlanError."""
+    return calibrate(
+        target_epsilon=budget.epsilon,
+        delta=budget.delta,
+        max_silos_per_person=1,
+        registered_customers={POOLED: customers},
+        shares={TOWERS: 1.0},
+        clip_norms={TOWERS: CLIP_NORM},
+        sampling_rate=SAMPLING_RATE,
+        steps=STEPS,
+    )
 
 
 def _ordered(trial: Trial) -> bool:

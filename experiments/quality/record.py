@@ -56,7 +56,7 @@ def _log(client: MlflowClient, run_id: str, result: Mapping[str, Any]) -> None:
         if isinstance(value, float)
     }
     values |= {name: result[name] for name in ("lift_kept", "seconds") if result[name] is not None}
-    plain = ("dataset", "protocol", "customers", "items", "silos", "epsilon", "delta", "seed")
+    plain = ("dataset", "protocol", "customers", "items", "item_list", "silos", "epsilon", "delta", "seed")
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), now, 0) for name, value in values.items()],

@@ -5,63 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.quality.anchors import Anchor, anchors
 from experiments.quality.figures import Figures
+from experiments.quality.item_list import ItemList
 from experiments.quality.methods import Bench
-from experiments.quality.private import Settings
-from experiments.quality.protocols import Protocol, split
+from experiments.quality.options import QualityOptions
+from experiments.quality.prepare import prepare
 from experiments.quality.runner import METHODS, PRIVATE, Runner
-from experiments.quality.silos import Budget, deal_customers, deal_purchases
-from experiments.quality.tables import Purchases, read_purchases
-from recsys.errors import ConfigError
-from recsys.models.baselines.popularity import item_counts
 from training.progress import Progress, silent
 
-__all__ = ["METHODS", "QualityOptions", "QualityResult", "restricted", "run_quality"]
-
-
-@dataclass(frozen=True)
-class QualityOptions:
-    """What is asked of a benchmark run; the command line's options by name.
-
-    silos: a number, or `column:NAME`; items: how many of the most bought items are kept, None for all
-    methods: which methods run; max_silos_per_person: for silos by a column
-    """
-
-    data: Path
-    protocol: Protocol
-    silos: str
-    epsilon: float
-    delta: float = 1e-6
-    seed: int = 0
-    items: int | None = None
-    cutoff: date | None = None
-    config: Path | None = None
-    methods: Sequence[str] = METHODS
-    max_silos_per_person: int = 1
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.methods) - set(METHODS))
-        if unknown:
-            raise ConfigError(f"--methods {unknown[0]!r}: unknown; choose from {', '.join(METHODS)}")
-        column = self.silos.partition("column:")[2]
-        if not column and not (self.silos.isdecimal() and int(self.silos) >= 1):
-            raise ConfigError(f"--silos {self.silos!r}: write a number of silos, or column:NAME")
-        if self.items is not None and self.items < 100:
-            raise ConfigError(
-                f"--items {self.items}: keep at least 100 items, since lists of 100 are measured"
-            )
-
-    @property
-    def column(self) -> str | None:
-        """The column that tells silos apart, if it is one."""
-        return self.silos.partition("column:")[2] or None
+__all__ = ["METHODS", "QualityOptions", "QualityResult", "run_quality"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +25,7 @@ class QualityResult:
     """One seed's figures by method, and what has to be known of them.
 
     customers: that train; evaluated: that were ranked for; report: of the private training run
+    list_epsilon: what a private item list cost of the budget
     """
 
     options: QualityOptions
@@ -82,6 +39,13 @@ class QualityResult:
     seconds: float
     notes: tuple[str, ...]
     report: Mapping[str, Any] = field(default_factory=dict)
+    list_epsilon: float | None = None
+
+    @property
+    def epsilon_spent(self) -> float | None:
+        """Person-level, by the silos' ledgers: of list and main run together; None if neither ran."""
+        spent = self.report.get("person_epsilon_lifetime", self.list_epsilon)
+        return None if spent is None else float(spent)
 
     @property
     def lift_kept(self) -> float | None:
@@ -95,7 +59,9 @@ class QualityResult:
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
-        """Known figures of the baselines that ran, with what they reached here."""
+        """Known figures of the baselines that ran, with what they reached; of the benchmark's list alone."""
+        if self.options.item_list is ItemList.PRIVATE:
+            return ()
         measured = {name: found.entry.values for name, found in self.methods.items()}
         return anchors(self.dataset, self.options.protocol, self.options.items, measured)
 
@@ -110,7 +76,9 @@ class QualityResult:
             "silos": len(self.silos),
             "silo_names": list(self.silos),
             "epsilon": self.options.epsilon,
-            "epsilon_spent": self.report.get("person_epsilon"),
+            "item_list": str(self.options.item_list),
+            "item_list_epsilon": self.list_epsilon,
+            "epsilon_spent": self.epsilon_spent,
             "max_silos_per_person": self.report.get("max_silos_per_person"),
             "delta": self.options.delta,
             "seed": self.options.seed,
@@ -127,18 +95,9 @@ class QualityResult:
 def run_quality(options: QualityOptions, work: Path, *, progress: Progress = silent) -> QualityResult:
     """Run one seed in the (empty or new) folder `work`. Errors: ConfigError, and those of `run_training`."""
     begin = time.perf_counter()
-    settings = Settings.of(options.protocol, options.config)
-    progress("data", 0, 1)
-    data = restricted(read_purchases(options.data, options.column), options.items)
-    trial = split(data, options.protocol, cutoff=options.cutoff)
-    budget = Budget(options.epsilon, options.delta)
-    if options.column:
-        dealt = deal_purchases(data, trial, options.max_silos_per_person, budget, work / "silos")
-    else:
-        dealt = deal_customers(data, trial, int(options.silos), budget, work / "silos")
-    progress("data", 1, 1)
-    bench = Bench(trial, options.protocol, options.seed)
-    runner = Runner(data, bench, dealt, settings, budget, work, progress)
+    stage = prepare(options, work, progress)
+    data, trial, dealt = stage.data, stage.trial, stage.dealt
+    runner = Runner(stage, Bench(trial, options.protocol, options.seed), work, progress)
     found = {name: runner.measured(name) for name in METHODS if name in options.methods}
     return QualityResult(
         options=options,
@@ -150,17 +109,7 @@ def run_quality(options: QualityOptions, work: Path, *, progress: Progress = sil
         headline=trial.headline,
         methods=found,
         seconds=time.perf_counter() - begin,
-        notes=(*trial.notes, dealt.rule, *data.notes),
+        notes=(*trial.notes, dealt.rule, *stage.notes, *data.notes),
         report=runner.report,
-    )
-
-
-def restricted(data: Purchases, items: int | None) -> Purchases:
-    """The data set with its `items` most bought items alone: the published list of the benchmark."""
-    if items is None or items >= len(data.catalogue):
-        return data
-    counts = item_counts(data.histories, len(data.catalogue))
-    chosen = np.argsort(-counts, kind="stable")[:items]
-    return data.among(
-        chosen, f"the {items:,} most bought items of the data set, as in the published protocol"
+        list_epsilon=None if stage.paid is None else stage.paid.epsilon,
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from experiments.quality.figures import LONGEST, Figures, figures
+from experiments.quality.item_list import Plans, product_plans
 from experiments.quality.methods import BASELINES, Bench
-from experiments.quality.private import Settings, bundle_lists
-from experiments.quality.silos import Budget, Dealt
-from experiments.quality.tables import Purchases
+from experiments.quality.prepare import Stage
+from experiments.quality.private import bundle_lists
+from experiments.quality.silos import Budget
 from experiments.twin import train_twin
 from recsys.bundle.store import read_bundle
 from recsys.models.baselines.scoring import Ranked
@@ -28,19 +30,23 @@ METHODS = (PRIVATE, TWIN, *BASELINES, PLAIN)
 class Runner:
     """What all methods share. report: of the private training run, once it has run."""
 
-    data: Purchases
+    stage: Stage
     bench: Bench
-    dealt: Dealt
-    settings: Settings
-    budget: Budget
     work: Path
     progress: Progress
     report: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def config(self) -> TrainingConfig:
         """The training configuration of the product's run and of its twin."""
-        return self.settings.training(self.dealt, self.budget, seed=self.bench.seed, output=self.work / "run")
+        stage, ordering = self.stage, self.bench.trial.histories.ordering
+        budget = self._left(product_plans(stage.settings, stage.dealt, stage.budget, ordering))
+        return stage.settings.training(stage.dealt, budget, seed=self.bench.seed, output=self.work / "run")
+
+    def _left(self, plans: Plans) -> Budget:
+        """What a private item list leaves of the budget for a run with such plans."""
+        budget, paid = self.stage.budget, self.stage.paid
+        return budget if paid is None else Budget(paid.left(plans, budget), budget.delta)
 
     def measured(self, name: str) -> Figures:
         """Fit, rank and measure one method."""
@@ -51,7 +57,7 @@ class Runner:
             lists,
             self.bench.trial,
             self.bench.popularity,
-            (self.dealt.names, self.dealt.silo_of),
+            (self.stage.dealt.names, self.stage.dealt.silo_of),
             private=name in (PRIVATE, PLAIN),
             seconds=time.perf_counter() - begin,
             chosen=chosen,
@@ -79,7 +85,9 @@ class Runner:
         return bundle_lists(train_twin(self.config), self.bench.trial, LONGEST)
 
     def _plain(self) -> Ranked:
-        from experiments.quality.plain_dpsgd import train_plain_dpsgd
+        from experiments.quality.plain_dpsgd import plain_plan, train_plain_dpsgd
 
-        model = train_plain_dpsgd(self.bench.trial, self.data.catalogue, self.config, self.budget)
+        trial, delta = self.bench.trial, self.stage.budget.delta
+        budget = self._left(lambda epsilon: plain_plan(Budget(epsilon, delta), len(trial.learned)))
+        model = train_plain_dpsgd(trial, self.stage.data.catalogue, self.config, budget)
         return self.bench.lists(model)

@@ -63,7 +63,7 @@ class SeededQuality:
     def facts(self) -> list[str]:
         """What has to be known to read the table."""
         result = self.first
-        spent = result.report.get("person_epsilon")
+        spent = result.epsilon_spent
         lift = self.lift_kept
         return [
             f"{result.dataset}, protocol {result.options.protocol}; research data, {STAMP}",

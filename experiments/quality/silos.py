@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from experiments.dealing import EPSILON_CAP, Part, Rules, hashed_silos, write_silos
 from experiments.quality.tables import Purchases
 from experiments.quality.trial import Trial
-from recsys.data.history import Histories
 
 HASH_RULE = "each customer is in one silo by a hash of the customer id, a public rule: the silos are disjoint"
 
@@ -40,36 +39,58 @@ class Dealt:
     silo_of: NDArray[np.int64]
 
 
-def deal_customers(data: Purchases, trial: Trial, silos: int, budget: Budget, folder: Path) -> Dealt:
+@dataclass(frozen=True)
+class Membership:
+    """Who trains in which silo, decided once by all items: a run on fewer items keeps it.
+
+    ranks: int64 [customers, silos], a silo's place among a person's, from 1; 0 where the person is not in it
+    homes: int64 [customers], each one's silo; None with silos by a column, where it is the target's
+    """
+
+    names: tuple[str, ...]
+    ranks: NDArray[np.int64]
+    homes: NDArray[np.int64] | None
+    max_silos_per_person: int
+    rule: str
+
+
+def by_customer(data: Purchases, trial: Trial, silos: int) -> Membership:
     """Silos of whole customers."""
-    silo_of = hashed_silos(data.customer_ids, silos)
-    parts = []
-    for silo in range(silos):
-        members = trial.learners[silo_of[trial.learners] == silo]
-        histories = trial.histories.where(trial.train).select(members)
-        parts.append(_part(f"silo-{silo}", data, members, np.ones(len(members), np.int64), histories))
-    return _written(data, parts, 1, HASH_RULE, silo_of[trial.customers], budget, folder)
+    homes = hashed_silos(data.customer_ids, silos)
+    ranks = np.zeros((len(homes), silos), np.int64)
+    ranks[trial.learners, homes[trial.learners]] = 1
+    return Membership(tuple(f"silo-{silo}" for silo in range(silos)), ranks, homes, 1, HASH_RULE)
 
 
-def deal_purchases(data: Purchases, trial: Trial, bound: int, budget: Budget, folder: Path) -> Dealt:
+def by_column(data: Purchases, trial: Trial, bound: int) -> Membership:
     """Silos by a column of the purchases: a customer may be in several, and trains in at most `bound`.
 
     A person's silos are ranked by how much of that person's purchases they hold, which the person alone
     decides; silos beyond the bound drop the person before training.
     """
-    bound = min(bound, len(data.silo_names))
-    ranks = _ranks(data, trial)
-    parts = []
-    for silo, name in enumerate(data.silo_names):
-        members = np.flatnonzero(ranks[:, silo] > 0)
-        histories = trial.histories.where(trial.train & (data.silos == silo)).select(members)
-        parts.append(_part(name, data, members, ranks[members, silo], histories))
+    bound, ranks = min(bound, len(data.silo_names)), _ranks(data, trial)
     several = int((ranks > 0).sum(1).max(initial=0))
     rule = (
         f"silos by a column; persons are in up to {several}, and each one's records train in the {bound} "
         f"that hold most of them (person_rank), over which epsilon is composed"
     )
-    return _written(data, parts, bound, rule, _target_silo(data, trial), budget, folder)
+    return Membership(data.silo_names, ranks, None, bound, rule)
+
+
+def deal(data: Purchases, trial: Trial, members: Membership, budget: Budget, folder: Path) -> Dealt:
+    """Write the training side as silos. In a folder that has them, tables are replaced and ledgers stay."""
+    parts = []
+    for silo, name in enumerate(members.names):
+        inside = np.flatnonzero(members.ranks[:, silo] > 0)
+        here = trial.train & (data.silos == silo) if len(data.silos) else trial.train
+        histories = trial.histories.where(here).select(inside)
+        ids = data.customer_ids[inside].astype(str)
+        parts.append(Part(name, ids, members.ranks[inside, silo], histories, _rounded(len(inside))))
+    bound, cap = members.max_silos_per_person, max(EPSILON_CAP, 1.01 * budget.epsilon)
+    rules = Rules(bound, f"research data; {members.rule}", cap, budget.delta)
+    federation = write_silos(folder, parts, data.catalogue.to_table(), rules)
+    homes = _target_silo(data, trial) if members.homes is None else members.homes
+    return Dealt(federation, members.names, bound, members.rule, homes[trial.customers])
 
 
 def _ranks(data: Purchases, trial: Trial) -> NDArray[np.int64]:
@@ -83,31 +104,10 @@ def _ranks(data: Purchases, trial: Trial) -> NDArray[np.int64]:
 def _target_silo(data: Purchases, trial: Trial) -> NDArray[np.int64]:
     silo_of = np.zeros(len(trial.histories), np.int64)
     silo_of[trial.histories.rows[trial.target]] = data.silos[trial.target]
-    return silo_of[trial.customers]
-
-
-def _part(
-    name: str, data: Purchases, members: NDArray[np.int64], ranks: NDArray[np.int64], histories: Histories
-) -> Part:
-    return Part(name, data.customer_ids[members].astype(str), ranks, histories, _rounded(len(members)))
+    return silo_of
 
 
 def _rounded(customers: int) -> int:
     """A public constant near the number of customers: two significant digits, upwards."""
     unit: int = 10 ** max(len(str(max(customers, 1))) - 2, 0)
     return max(-(-customers // unit) * unit, 1)
-
-
-def _written(
-    data: Purchases,
-    parts: list[Part],
-    bound: int,
-    rule: str,
-    silo_of: NDArray[np.int64],
-    budget: Budget,
-    folder: Path,
-) -> Dealt:
-    rules = Rules(bound, f"research data; {rule}", max(EPSILON_CAP, 1.01 * budget.epsilon), budget.delta)
-    catalogue = data.catalogue.to_table()
-    federation = write_silos(folder, parts, catalogue, rules)
-    return Dealt(federation, tuple(part.name for part in parts), bound, rule, silo_of)

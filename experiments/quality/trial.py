@@ -72,6 +72,34 @@ class Trial:
         few = self.customers[chosen]
         return replace(self, customers=few, candidates=_rows(self.candidates, chosen))
 
+    def among(self, items: NDArray[np.int64]) -> Trial:
+        """The same split with these items alone; who has nothing left to find is not evaluated."""
+        position = np.full(self.n_items, -1, np.int32)
+        position[np.sort(items)] = np.arange(len(items), dtype=np.int32)
+        keep = position[self.histories.items] >= 0
+        kept, target = self.histories.where(keep), self.target[keep]
+        evaluated = np.isin(self.customers, kept.rows[target])
+        candidates = _rows(self.candidates, np.flatnonzero(evaluated))
+        if candidates is not None:
+            moved = np.where(candidates >= 0, position[candidates], -1).astype(np.int64)
+            candidates = -np.sort(-moved, axis=1)  # the gaps at the end
+        return replace(
+            self,
+            histories=replace(kept, items=position[kept.items]),
+            n_items=len(items),
+            train=self.train[keep],
+            visible=self.visible[keep],
+            target=target,
+            customers=self.customers[evaluated],
+            candidates=candidates,
+        )
+
+    def showing(self, silos: NDArray[np.int64], silo_of: NDArray[np.int64]) -> Trial:
+        """Rankings read what a customer bought in one silo: silos, int64 [events]; silo_of, [customers]."""
+        home = np.full(len(self.histories), -1, np.int64)
+        home[self.customers] = silo_of
+        return replace(self, visible=self.visible & (silos == home[self.histories.rows]))
+
     def replaced(self, events: EventSplit) -> Trial:
         """Another split of the same kind, over the same histories."""
         return replace(
