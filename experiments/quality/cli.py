@@ -24,6 +24,9 @@ def bench() -> None:
 bench.add_command(cold_start)
 
 
+bench.add_command(cold_start)
+
+
 @bench.command()
 @click.option(
     "--data",

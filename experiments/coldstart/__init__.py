@@ -1,0 +1,1 @@
+"""Cold start and drift: new customers, new items, new silos, and a model that grows old, measured."""
