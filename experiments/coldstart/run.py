@@ -33,7 +33,7 @@ class ColdStart:
     options: ColdStartOptions
     command: str
     epsilon: float
-    gains: Mapping[int, Mapping[str, float]]
+    gains: Mapping[int, Mapping[str, Mapping[str, float]]]
     seeds: Mapping[int, Mapping[str, Section]]
 
     def facts(self) -> list[str]:
@@ -46,8 +46,8 @@ class ColdStart:
             "customer, all mechanisms composed; each training is a run of its own",
             f"seeds {', '.join(map(str, self.seeds))}; median over seeds, all seeds in brackets where there "
             f"are several; recall: hits over all relevant items; at most {options.sample} customers of a "
-            "silo are ranked for",
-            "new-item Recall@20 in the federation over that of the silo alone: "
+            "silo are ranked for, all in the table of silos",
+            "Recall@20 in the federation over that of the silo alone (in brackets: of new items): "
             + "; ".join(f"seed {seed}: {_words(found)}" for seed, found in self.gains.items()),
         ]
 
@@ -72,7 +72,10 @@ class ColdStart:
             "epsilon": self.options.epsilon,
             "epsilon_spent": self.epsilon,
             "delta": self.options.delta,
-            "federation_over_alone": {str(seed): _known(found) for seed, found in self.gains.items()},
+            "federation_over_alone": {
+                str(seed): {name: _known(ratio) for name, ratio in found.items()}
+                for seed, found in self.gains.items()
+            },
             "seeds": {
                 str(seed): {
                     name: {label: _known(row) for label, row in section.rows.items()}
@@ -88,12 +91,12 @@ def run_cold_start(
 ) -> ColdStart:
     """Measure every seed. Errors: ConfigError, and those of `training.run.run_training`."""
     found: dict[int, Mapping[str, Section]] = {}
-    ratios: dict[int, Mapping[str, float]] = {}
+    ratios: dict[int, Mapping[str, Mapping[str, float]]] = {}
     spent = 0.0
     for seed in seeds:
         with tempfile.TemporaryDirectory(prefix="thousandfaces-") as work:
             found[seed], epsilon = _one_seed(options, seed, Path(work), progress)
-        ratios[seed] = gains(found[seed]["silos"], list(options.names))
+        ratios[seed] = gains(found[seed]["silos"], options.names)
         spent = max(spent, epsilon)
     return ColdStart(options, command, spent, ratios, found)
 
@@ -115,7 +118,7 @@ def _one_seed(
     sections = {
         "new_customers": measure_new_customers(world, whole, options, seed),
         "new_items": measure_new_items(world, whole, options, seed),
-        "silos": measure_silos(world, by_silo, options, seed),
+        "silos": measure_silos(world, by_silo),
         "drift": measure_drift(world, whole, options, seed),
     }
     return sections, spent
@@ -125,5 +128,8 @@ def _known(row: Mapping[str, float]) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else float(value) for name, value in row.items()}
 
 
-def _words(found: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+def _words(found: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(
+        f"{name} {ratio['recall_at_20']:.3f} ({ratio['new_recall_at_20']:.3f})"
+        for name, ratio in found.items()
+    )

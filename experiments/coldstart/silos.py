@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from experiments.coldstart.customers import both_lists
-from experiments.coldstart.options import ColdStartOptions
 from experiments.coldstart.section import K, Lists, Section, counts_before, recalls
 from experiments.coldstart.world import ColdWorld
 from experiments.holdout import Holdout
@@ -21,14 +20,12 @@ FEDERATION, WITHOUT, ALONE = "federation", "federation without it", "alone"
 def measure_silos(
     world: ColdWorld,
     by_silo: Mapping[str, Mapping[str, Recommender]],
-    options: ColdStartOptions,
-    seed: int,
 ) -> Section:
-    """Every silo's customers, served by several trainings. by_silo: silo -> training -> recommender."""
+    """All customers of every silo, served by several trainings. by_silo: silo -> training -> recommender."""
     rows: dict[str, dict[str, float]] = {}
     for side in world.silos:
         split = temporal_split(side.histories, world.cutoff)
-        holdout = Holdout(side.name, split, side.assortment).sample(options.sample, seed)
+        holdout = Holdout(side.name, split, side.assortment)
         shown = split.train.select(holdout.split.customers)
         counts = counts_before(side, world.cutoff, trained_only=True)
         lists: dict[str, Lists] = {
@@ -51,12 +48,13 @@ def measure_silos(
     return Section("New silos, and what each silo has of the federation", notes, rows)
 
 
-def gains(section: Section, names: list[str]) -> dict[str, float]:
-    """New-item Recall@20 in the federation over that alone, by silo."""
-    column = "new_recall_at_20"
+def gains(section: Section, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """A silo's Recall@20 in the federation over that alone, of all and of new items; NaN if that is 0."""
     found = {}
     for name in names:
-        alone = section.rows[f"{name}, {ALONE}"][column]
-        whole = section.rows[f"{name}, {FEDERATION}"][column]
-        found[name] = whole / alone if alone > 0.0 else np.nan
+        alone, whole = (section.rows[f"{name}, {training}"] for training in (ALONE, FEDERATION))
+        found[name] = {
+            column: whole[column] / alone[column] if alone[column] > 0.0 else np.nan
+            for column in ("recall_at_20", "new_recall_at_20")
+        }
     return found
