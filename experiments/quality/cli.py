@@ -24,9 +24,6 @@ def bench() -> None:
 bench.add_command(cold_start)
 
 
-bench.add_command(cold_start)
-
-
 @bench.command()
 @click.option(
     "--data",
