@@ -38,10 +38,8 @@ def test_the_choice_is_the_best_on_validation_and_the_fit_is_on_all(
 
     best = quality(**found.chosen)
     # The parameter that is searched last, with every value that it was tried with.
-    last, tried = ("alpha", (0.1, 0.2, 0.3, 0.5, 0.7, 0.9))
-    if name == "up_cf":
-        last, tried = ("locality", (1.0, 5.0, 10.0, 50.0))
-    for value in tried:
+    last = "alpha" if name == "tifu_knn" else "locality"
+    for value in (0.1, 0.2, 0.3, 0.5, 0.7, 0.9) if last == "alpha" else (1.0, 5.0, 10.0, 50.0):
         assert best >= quality(**{**found.chosen, last: value})
     assert len(tuning.trial.learned) <= len(made.trial.learned)
     again = kind.fit(made.trial.learned, made.trial.n_items, **found.chosen)
