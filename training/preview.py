@@ -36,7 +36,8 @@ class PreviewedSum:
     """One noised sum: how often it is sent, how long and how noisy it is, and what it costs in this silo.
 
     noise_std: on every coordinate, in units of one customer's contribution, whose L2 norm is at most
-    clip_norm; epsilon: of all messages of this mechanism, at the plan's delta
+    clip_norm; coordinates: at most, where published numbers choose them (pairs); epsilon: of all messages of
+    this mechanism, at the plan's delta
     """
 
     mechanism: str
