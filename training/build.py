@@ -33,7 +33,13 @@ def train_models(session: Session) -> Models:
         curves = {"gradient_norm": towers.gradient_norms, "update_norm": towers.update_norms}
     fusion = session.config.fusion
     if fusion.titles > 0.0:
-        titles = title_vectors(session.catalogue.titles, fusion.title_columns)
+        titles = title_vectors(
+            session.catalogue.titles,
+            fusion.title_columns,
+            ids=session.catalogue.item_ids,
+            numbers=fusion.title_numbers,
+            popularity=popularities,
+        )
         blocks += [Block(TITLES, titles, titles)] if titles.shape[1] else []
     profile = taste_profile(session.catalogue, popularities, session.settings.profile)
     if not blocks and not len(profile):

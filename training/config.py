@@ -151,12 +151,14 @@ class FusionSettings(_Section):
     """Public weights of the blocks of an item's published vector; 0 leaves a block out.
 
     title_columns: how many columns stand for what items' titles have in common
+    title_numbers: how much neighbouring numbers in item ids count beside words; 0 for ids that mean nothing
     """
 
     towers: NonNegative = 0.5
     copurchase: NonNegative = 0.4
     titles: NonNegative = 0.0
     title_columns: Annotated[int, Field(ge=1, le=1024)] = 256
+    title_numbers: NonNegative = 0.0
 
 
 class BlendSettings(_Section):
