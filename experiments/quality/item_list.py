@@ -137,11 +137,14 @@ def product_plans(settings: Settings, dealt: Dealt, budget: Budget, ordering: Or
 
 
 def list_note(data: Purchases, paid: PaidList, budget: Budget) -> str:
-    """What the reader has to know of a private list; the overlap is exact, for research data alone."""
-    shared = len(np.intersect1d(paid.items, benchmark_list(data, len(paid.items)))) / len(paid.items)
+    """What the reader has to know of a private list; the shares are exact, for research data alone."""
+    counts = item_counts(data.histories, len(data.catalogue))
+    published = benchmark_list(data, len(paid.items))
+    shared = len(np.intersect1d(paid.items, published)) / len(paid.items)
+    held, most = (counts[items].sum() / counts.sum() for items in (paid.items, published))
     return (
         f"item list: the {len(paid.items):,} items that a first private run, popularity alone over all "
         f"{len(data.catalogue):,} items and the training customers, puts first (epsilon {paid.epsilon:.3f} "
-        f"of the {budget.epsilon:g}, in the same ledgers); all methods rank these; {shared:.1%} of them "
-        "are in the benchmark list of the same length"
+        f"of the {budget.epsilon:g}, in the same ledgers); all methods rank these; they hold {held:.1%} of "
+        f"all purchases, the benchmark list of the same length {most:.1%}, and {shared:.1%} are in both"
     )
