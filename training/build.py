@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.models.affinity import Affinity, category_groups, denoise
+from recsys.models.popularity import with_new_items
 from recsys.models.titles import title_vectors
 from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, TOWERS
@@ -20,6 +21,7 @@ FACTORS, FLAT, TITLES = "factors", "flat", "titles"
 
 def train_models(session: Session) -> Models:
     """Run or resume every stage of the plan. Errors: see `training.run.run_training`."""
+    new = _new_items(session)  # before anything is spent
     popularities = run_popularity(session)
     intervals = run_intervals(session)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))
@@ -46,9 +48,15 @@ def train_models(session: Session) -> Models:
         # An index needs a column; here popularity says all that is known of items.
         flat = np.zeros((len(session.catalogue), 1), np.float32)
         blocks.append(Block(FLAT, flat, flat))
-    return Models(
-        popularities, tuple(blocks), profile, affinity.neighbours, affinity.lifts, intervals, curves
-    )
+    expected = with_new_items(popularities, session.catalogue.category_codes[0], new)
+    return Models(expected, tuple(blocks), profile, affinity.neighbours, affinity.lifts, intervals, curves)
+
+
+def _new_items(session: Session) -> NDArray[np.bool_]:
+    """Which items are declared as new; bool [n_items]. UnknownItemError for one outside the catalogue."""
+    new = np.zeros(len(session.catalogue), bool)
+    new[[session.catalogue.index(item) for item in session.config.new_items]] = True
+    return new
 
 
 def _affinity(session: Session, popularities: NDArray[np.float64], total: NoisedTotal | None) -> Affinity:

@@ -192,6 +192,8 @@ class TrainingConfig(_Section):
 
     requester: who asks the silos to spend, a person; recorded with every charge
     until: read only events before this moment (a public constant, so that what comes later can be held out)
+    new_items: ids of items that could not be bought before, by public plans; they are expected to sell like
+        the other items of their category
     """
 
     federation: Path = Path("federation.toml")
@@ -203,6 +205,7 @@ class TrainingConfig(_Section):
     approver: str | None = None
     seed: int = 0
     until: AwareDatetime | None = None
+    new_items: tuple[str, ...] = ()
     quorum: Annotated[int, Field(ge=1)] | None = None
     deadline_seconds: Positive = 300.0
     checkpoint_every: Annotated[int, Field(ge=1)] = 10

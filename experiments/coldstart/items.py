@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,19 @@ from experiments.coldstart.options import ColdStartOptions
 from experiments.coldstart.section import K, Section, counts_before
 from experiments.coldstart.world import ColdWorld, SiloSide
 from experiments.holdout import Holdout
+from recsys.bundle.index import build_index
 from recsys.data.history import Histories
 from recsys.data.split import Split
 from recsys.features.pairs import recent_items
 from recsys.metrics.catalog import exposure
 from recsys.metrics.ranking import hits, recall_at_k
+from recsys.models.popularity import with_new_items
 from recsys.recommend.pipeline import Recommender
 from recsys.recommend.types import Components
 from recsys.seeds import rng
 
 AMONG = 5
+DECLARED = "private, declared as new"
 
 VARIANTS = {
     "private": Components(),
@@ -61,6 +64,7 @@ def measure_new_items(
     n_items, new = len(world.catalogue), world.new_items
     holdouts = [new_item_buyers(side, world).sample(options.sample, seed) for side in world.silos]
     variants = {name: recommender.with_components(parts) for name, parts in VARIANTS.items()}
+    variants[DECLARED] = declared(recommender, new)
     tallies = {name: _Tally.of(n_items) for name in (*variants, "popularity, exact")}
     chance = _Tally.of(n_items)
     for side, holdout in zip(world.silos, holdouts, strict=True):
@@ -82,11 +86,23 @@ def measure_new_items(
         f"{buyers:,} customers who bought some of them in the {options.weeks_ahead} weeks after it",
         "place: mean share of the silo's items (not owned) that rank below a bought new item, 0.5 is chance; "
         "ties at random",
+        "declared as new: their popularity is the mean of their category's other items, because public "
+        "plans say that they could not be bought before (`new_items` of the training configuration)",
         f"among_new: the silo's new items ranked among themselves; recall_at_{K}: all items compete",
         f"coverage: share of the new items that are in anybody's list of {K}; share_of_places: of all "
         f"places in these lists (new items are {new.mean():.3f} of the catalogue)",
     )
     return Section("New items: first sold after the cut-off", notes, rows)
+
+
+def declared(recommender: Recommender, new: NDArray[np.bool_]) -> Recommender:
+    """The same training with `new_items` declared: only the published popularity differs."""
+    bundle = recommender.bundle
+    released = np.exp(bundle.log_popularity.astype(np.float64))
+    expected = with_new_items(released / released.sum(), bundle.catalogue.category_codes[0], new)
+    popularity = np.log(expected).astype(np.float32)
+    index = build_index(bundle.vectors, popularity)
+    return Recommender(replace(bundle, log_popularity=popularity, index=index), recommender.components)
 
 
 def new_item_buyers(side: SiloSide, world: ColdWorld) -> Holdout:

@@ -85,6 +85,28 @@ def posterior(noised_sum: NDArray[np.float64], noise_std: float) -> NDArray[np.f
     return np.asarray(estimate / estimate.sum())
 
 
+def with_new_items(
+    probabilities: NDArray[np.float64], groups: NDArray[np.int32], new: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """What new items may be expected to sell: the mean of the other items of their group; float64 [n_items].
+
+    An item that nobody could buy yet has no sales for another reason than one that nobody wants, and only
+    public plans tell them apart. Post-processing of a release with public facts: costs no privacy.
+
+    probabilities: positive, summing to 1, as the result does; groups: int [n_items], such as category
+    numbers; new: bool [n_items]. Where a whole group is new, the mean of all other items is taken.
+    """
+    known = ~new
+    if not new.any() or not known.any():
+        return probabilities
+    size = int(groups.max()) + 1
+    items = np.bincount(groups[known], minlength=size)
+    total = np.bincount(groups[known], weights=probabilities[known], minlength=size)
+    mean = np.where(items > 0, total / np.maximum(items, 1), probabilities[known].mean())
+    expected = np.where(new, mean[groups], probabilities)
+    return np.asarray(expected / expected.sum())
+
+
 def _posterior_mean(
     values: NDArray[np.float64], noise_std: float, grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:

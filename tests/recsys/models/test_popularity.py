@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from recsys.data.history import Ordering
 from recsys.errors import ConfigError
-from recsys.models.popularity import CLIP_NORM, contribution, posterior
+from recsys.models.popularity import CLIP_NORM, contribution, posterior, with_new_items
 from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
 
 
@@ -101,3 +101,20 @@ def test_noise_of_a_release_leaves_the_order_of_what_is_well_seen():
     exact = contribution(h, 20, 50)
     estimate = posterior(exact + np.random.default_rng(2).normal(0, 5.0, 20), 5.0)
     assert np.corrcoef(estimate, exact)[0, 1] > 0.98
+
+
+def test_a_new_item_is_expected_to_sell_like_its_group() -> None:
+    shares = np.array([0.4, 0.2, 0.01, 0.3, 0.09, 0.0])
+    groups, new = np.array([0, 0, 0, 1, 1, 2], np.int32), np.array([0, 0, 1, 0, 0, 1], bool)
+    expected = with_new_items(shares, groups, new)
+    assert expected.sum() == pytest.approx(1.0)
+    assert expected[2] / expected[0] == pytest.approx(0.3 / 0.4)
+    assert expected[5] / expected[0] == pytest.approx(0.2475 / 0.4)  # a group of its own: like all the others
+    np.testing.assert_allclose(expected[[1, 3, 4]] / expected[0], [0.5, 0.75, 0.225])
+
+
+@pytest.mark.parametrize("all_new", [False, True])
+def test_none_or_all_new_changes_nothing(all_new) -> None:
+    shares = np.array([0.6, 0.4])
+    found = with_new_items(shares, np.zeros(2, np.int32), np.full(2, all_new))
+    np.testing.assert_array_equal(found, shares)
