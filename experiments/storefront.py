@@ -17,7 +17,7 @@ import httpx
 from recsys.data.history import EventType
 from recsys.errors import TrainingError
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0  # a busy machine is no reason to fail
 
 
 @dataclass(frozen=True)
