@@ -53,13 +53,13 @@ class Spread:
     sums: Tensor
 
     def squares(self) -> Tensor:
-        """|X|^2, float64 [B]: float32 within blocks, so that none of a long row is lost."""
-        total = self.sums.square().sum(0).double()
+        """|X|^2, float64 [B], block by block, as a copy of all coefficients in float64 would be large."""
+        total = self.sums.double().square().sum(0)
         if self.shared.distinct:
             for start in range(0, len(self.shared.own), BLOCK):
                 block = slice(start, start + BLOCK)
                 scaled = self.coefficients[:, block] * self.shared.own[block]
-                total += torch.linalg.vector_norm(scaled, dim=1).double().square()
+                total += torch.linalg.vector_norm(scaled, dim=1, dtype=torch.float64).square()
         return total
 
     def at(self, customers: Tensor, items: Tensor) -> Tensor:

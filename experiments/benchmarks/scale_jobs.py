@@ -15,7 +15,7 @@ from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.files import write_world
 from training.config import TrainingConfig, parse_config
 
-CONFIG = Path(__file__).parents[1] / "configs" / "scale.toml"
+CONFIG = Path(__file__).parents[1] / "configs" / "bench" / "scale.toml"
 HELD_OUT_DAYS = 14
 EXPECTED_BATCH = 2_000
 """Customers in a step of the towers, all silos together: a public constant, so all sizes cost alike."""

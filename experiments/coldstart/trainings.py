@@ -16,7 +16,7 @@ from training.config import TrainingConfig, parse_config, read_toml
 from training.progress import Progress, silent
 from training.run import run_training
 
-CONFIG = Path(__file__).parents[1] / "configs" / "scale.toml"
+CONFIG = Path(__file__).parents[1] / "configs" / "bench" / "scale.toml"
 
 
 @dataclass(frozen=True)

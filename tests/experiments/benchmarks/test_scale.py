@@ -20,7 +20,8 @@ from recsys.silos.config import FederationConfig
 
 def state(seconds: float, megabytes: float = 100.0) -> dict[str, Any]:
     training = {"seconds": seconds, "cpu_seconds": 2.0, "stages": {"towers": 1.0}, "load": 0.5}
-    return {"world": {"seconds": 1.0}, "training": {**training, "peak_rss_mb": megabytes, "epsilon": 2.0}}
+    spent = {"peak_rss_mb": megabytes, "epsilon": 2.0, "delta": 1e-6}
+    return {"world": {"seconds": 1.0}, "training": {**training, **spent}}
 
 
 def test_growth_is_told_by_exponents() -> None:
