@@ -38,6 +38,12 @@ class Holdout:
 
 def read_histories(silo: Silo, catalogue: Catalogue) -> tuple[Histories, NDArray[np.bool_]]:
     """The consenting customers' histories of a silo, and its assortment over the catalogue."""
+    dataset, assortment = read_dataset(silo, catalogue)
+    return dataset.histories, assortment
+
+
+def read_dataset(silo: Silo, catalogue: Catalogue) -> tuple[Dataset, NDArray[np.bool_]]:
+    """The same with the customers' ids."""
     consented = consented_for_personalisation(silo.read(Table.INTERACTIONS), silo.read(Table.CUSTOMERS))
     dataset = Dataset.build(
         consented,
@@ -48,7 +54,7 @@ def read_histories(silo: Silo, catalogue: Catalogue) -> tuple[Histories, NDArray
     )
     assortment = np.zeros(len(catalogue), bool)
     assortment[catalogue.indices(silo.read(Table.ITEMS)["item_id"])] = True
-    return dataset.histories, assortment
+    return dataset, assortment
 
 
 def pooled(holdouts: Sequence[Holdout]) -> Split:

@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experiments.coldstart.options import ColdStartOptions
-from recsys.data.consent import consented_for_personalisation
+from experiments.holdout import read_dataset
 from recsys.data.contracts import Table
-from recsys.data.dataset import Dataset
 from recsys.data.history import Histories
 from recsys.data.vocab import Catalogue
 from recsys.seeds import rng
@@ -119,16 +118,7 @@ def _rewrite(path: Path, change: Any) -> None:
 
 def _side(name: str, silo: Any, catalogue: Catalogue) -> SiloSide:
     customers = silo.read(Table.CUSTOMERS)
-    consented = consented_for_personalisation(silo.read(Table.INTERACTIONS), customers)
-    dataset = Dataset.build(
-        consented,
-        catalogue,
-        ordering=silo.ordering,
-        utc_offset_seconds=silo.utc_offset_seconds,
-        max_events_per_customer=None,
-    )
-    assortment = np.zeros(len(catalogue), bool)
-    assortment[catalogue.indices(silo.read(Table.ITEMS)["item_id"])] = True
+    dataset, assortment = read_dataset(silo, catalogue)
     trains = dict(
         zip(customers["customer_id"].to_pylist(), customers["consent_training"].to_pylist(), strict=True)
     )
