@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +35,16 @@ def commit() -> str:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def command_line(*program: str, paths: Sequence[str]) -> str:
+    """The command as it was given; of what the options in `paths` name, the last part alone."""
+    given = sys.argv[1:]
+    shown = [
+        Path(argument).name if before in paths else argument
+        for before, argument in zip(["", *given], given, strict=False)
+    ]
+    return shlex.join([*program, *shown])
 
 
 def comparison_table(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,10 +26,11 @@ import click
 from experiments.benchmarks import scale_jobs, scale_quality
 from experiments.benchmarks.scale_jobs import Size
 from experiments.quality.resources import peak_memory
-from experiments.results_table import write_results
+from experiments.results_table import command_line, write_results
 from recsys.errors import ConfigError, ThousandFacesError
 
 MOST_MINUTES, MOST_MEGABYTES, LEAST_KEPT, MOST_EXPONENT = 60.0, 8 * 1024.0, 0.80, 1.05
+COMMAND = ("python", "-m", "experiments.benchmarks.scale")
 STAGES = ("popularity", "intervals", "copurchase", "factors", "towers", "receipts", "bundle", "tracking")
 
 State = dict[str, Any]
@@ -214,7 +214,7 @@ def main(
     table = [*cost_table(states), *quality_table(states)]
     told, passed = facts(states, sizes), verdict(states)
     if results is not None:
-        command = shlex.join(["python", "-m", "experiments.benchmarks.scale", *_arguments()])
+        command = command_line(*COMMAND, paths=("--work", "--results"))
         write_results(results, f"Scale: {items:,} items", command, told, table)
     answer = {"passed": passed, "sizes": {str(count): state for count, state in states.items()}}
     click.echo(json.dumps(answer) if as_json else "\n".join([*(f"- {fact}" for fact in told), "", *table]))
@@ -232,14 +232,6 @@ def _numbers(text: str) -> list[int]:
             f"--customers {text!r}: write whole numbers separated by commas, such as 10000,100000"
         )
     return numbers
-
-
-def _arguments() -> list[str]:
-    """The command as it was given, without where files are on this machine."""
-    given, shown = sys.argv[1:], list[str]()
-    for before, argument in zip(["", *given], given, strict=False):
-        shown.append(Path(argument).name if before in ("--work", "--results") else argument)
-    return shown
 
 
 if __name__ == "__main__":

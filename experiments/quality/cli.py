@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -115,6 +113,7 @@ def quality(
     from experiments.quality.protocols import Protocol
     from experiments.quality.run import METHODS, QualityOptions
     from experiments.quality.seeds import run_all
+    from experiments.results_table import command_line
     from experiments.seeded import seed_numbers
     from training.progress import shown
 
@@ -133,7 +132,7 @@ def quality(
         own_history=own_history,
     )
     numbers = seed_numbers(seeds) if seeds else [seed]
-    command = shlex.join(["thousandfaces", *_arguments()])
+    command = command_line("thousandfaces", paths=("--data", "--results"))
     with shown() as progress:
         found = run_all(
             options, numbers, command=command, research_data=research_data, output=output, progress=progress
@@ -141,14 +140,6 @@ def quality(
     if results is not None:
         found.write(results)
     click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))
-
-
-def _arguments() -> list[str]:
-    """The command as it was given, without where the data are on this machine."""
-    given, shown = sys.argv[1:], list[str]()
-    for before, argument in zip(["", *given], given, strict=False):
-        shown.append(Path(argument).name if before in ("--data", "--results") else argument)
-    return shown
 
 
 def _date(text: str | None) -> date | None:
