@@ -21,7 +21,7 @@ from recsys.bundle.formats import (
     read_catalogue,
     read_json,
 )
-from recsys.bundle.index import ItemIndex, build_index, with_popularity
+from recsys.bundle.index import ItemIndex, build_index
 from recsys.bundle.manifest import BlendSpec, Manifest, Metrics, SequenceSpec
 from recsys.data.vocab import Catalogue
 from recsys.errors import BundleError
@@ -141,18 +141,19 @@ def parse(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     """The bundle in these files, whose hashes have been checked. Raises BundleError that names the file."""
     vectors = read_arrays(files[VECTORS], VECTORS, ("vectors", "history_table", "log_popularity"))
     related = read_arrays(files[NEIGHBOURS], NEIGHBOURS, ("neighbours", "lifts"))
-    bundle = Bundle(
+    parts = Parts(
         catalogue=read_catalogue(files[CATALOGUE], CATALOGUE),
         user_tower=files[TOWER],
         intervals=read_arrays(files[INTERVALS], INTERVALS),
         statement=read_json(files[STATEMENT], STATEMENT),
-        index=ItemIndex.from_bytes(files[INDEX], INDEX),
-        manifest=manifest,
         **vectors,
         **related,
     )
-    _check_bundle(bundle)
-    return bundle
+    if parts.catalogue.hash != manifest.catalogue_hash or len(parts.catalogue) != manifest.n_items:
+        raise BundleError(f"{CATALOGUE}: not the catalogue that the manifest names; {REMEDY}")
+    check_parts(parts, manifest.blocks)
+    index = ItemIndex.from_bytes(files[INDEX], parts.vectors, parts.log_popularity, INDEX)
+    return Bundle(**vars(parts), index=index, manifest=manifest)
 
 
 def check_parts(parts: Parts, blocks: Mapping[str, tuple[int, int]]) -> None:
@@ -167,19 +168,6 @@ def check_parts(parts: Parts, blocks: Mapping[str, tuple[int, int]]) -> None:
     if parts.neighbours.size and not -1 <= parts.neighbours.min() <= parts.neighbours.max() < n:
         raise BundleError(f"{NEIGHBOURS}: a neighbour is outside the {n} items of the catalogue; {REMEDY}")
     _check_blocks(blocks, d)
-
-
-def _check_bundle(bundle: Bundle) -> None:
-    manifest, catalogue = bundle.manifest, bundle.catalogue
-    if catalogue.hash != manifest.catalogue_hash or len(catalogue) != manifest.n_items:
-        raise BundleError(f"{CATALOGUE}: not the catalogue that the manifest names; {REMEDY}")
-    check_parts(bundle, manifest.blocks)
-    size = (len(bundle.index), bundle.index.columns)
-    expected = (len(catalogue), bundle.vectors.shape[1] + 1)
-    if size != expected:
-        raise BundleError(f"{INDEX}: holds {size[0]} x {size[1]} values, expected {expected}; {REMEDY}")
-    if not np.array_equal(bundle.index.rows(), with_popularity(bundle.vectors, bundle.log_popularity)):
-        raise BundleError(f"{INDEX}: is not over the published vectors of {VECTORS}; {REMEDY}")
 
 
 def _check_array(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from recsys.errors import BundleError
 from recsys.features.sequences import SequenceConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FEATURE_VERSION = 1
 MODEL_VERSION_LENGTH = 16
 MANIFEST_FILE = "manifest.json"

@@ -76,7 +76,7 @@ def test_parts_read_from_files_are_checked_against_each_other():
     bundle = build_bundle()
     files = serialise(bundle, bundle.index)
     short = build_index(bundle.vectors[:-1], bundle.log_popularity[:-1]).to_bytes()
-    with pytest.raises(BundleError, match=r"index\.faiss: holds 59 x 15"):
+    with pytest.raises(BundleError, match=r"index\.faiss: holds 59 x 22"):
         parse({**files, "index.faiss": short}, bundle.manifest)
     foreign = build_bundle(seed=1).index.to_bytes()
     with pytest.raises(BundleError, match=r"index\.faiss: is not over the published vectors"):

@@ -55,7 +55,7 @@ def test_the_version_ignores_time_but_the_seal_does_not():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"schema_version": 2}, "schema_version 2 is newer than the 1 this program reads; upgrade"),
+        ({"schema_version": 3}, "schema_version 3 is newer than the 2 this program reads; upgrade"),
         ({"feature_version": 9}, "feature_version 9 is newer"),
         ({"feature_version": 0}, "feature_version is 0, expected 1; train"),
         ({"schema_version": "x"}, "schema_version is 'x'"),

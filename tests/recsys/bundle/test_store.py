@@ -94,7 +94,7 @@ def test_an_oversized_manifest_is_not_read(tmp_path):
 def test_a_newer_schema_says_upgrade(tmp_path):
     folder = make_bundle(tmp_path)
     fields = json.loads((folder / MANIFEST_FILE).read_text())
-    (folder / MANIFEST_FILE).write_text(json.dumps({**fields, "schema_version": 2, "new_field": 1}))
+    (folder / MANIFEST_FILE).write_text(json.dumps({**fields, "schema_version": 3, "new_field": 1}))
     with pytest.raises(BundleError, match="upgrade thousandfaces"):
         read_bundle(folder)
 
