@@ -15,6 +15,7 @@ OPSET = 17
 IR_VERSION = 9  # read by every ONNX Runtime since 1.15
 PROBES, PROBE_LENGTH = 16, 12
 TOLERANCE = 1e-5
+ONE = numpy_helper.from_array(np.ones(1, np.float32))
 
 
 def export_user_tower(history_table: NDArray[np.float32], profile: TasteProfile | None = None) -> bytes:
@@ -79,8 +80,15 @@ def _profile_nodes() -> list[onnx.NodeProto]:
         helper.make_node("Greater", ["masked", "nothing"], ["counted"]),
         helper.make_node("Where", ["counted", "rows", "no_item"], ["counted_rows"]),
         helper.make_node("Gather", ["columns", "counted_rows"], ["found"]),
-        helper.make_node("OneHot", ["found", "depth", "off_on"], ["indicators"], axis=-1),
-        helper.make_node("ReduceSum", ["indicators", "items_and_features"], ["all_counts"], keepdims=0),
+        helper.make_node("Flatten", ["found"], ["features"], axis=1),
+        helper.make_node("Shape", ["features"], ["how_many"]),
+        helper.make_node("ConstantOfShape", ["how_many"], ["each"], value=ONE),
+        helper.make_node("Shape", ["ids"], ["customers"], end=1),
+        helper.make_node("Concat", ["customers", "width"], ["table_shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["table_shape"], ["none_yet"]),
+        helper.make_node(
+            "ScatterElements", ["none_yet", "features", "each"], ["all_counts"], axis=1, reduction="add"
+        ),
         helper.make_node("Slice", ["all_counts", "first", "last", "one"], ["counts"]),
         helper.make_node("Cast", ["counted"], ["ones"], to=TensorProto.FLOAT),
         helper.make_node("ReduceSum", ["ones", "one"], ["total"], keepdims=1),
@@ -102,9 +110,7 @@ def _profile_constants(profile: TasteProfile) -> list[onnx.TensorProto]:
     constants = {
         "columns": np.where(columns == NO_COLUMN, size, columns),
         "no_item": np.array(len(profile.columns), np.int64),
-        "items_and_features": np.array([1, 2], np.int64),
-        "depth": np.array(size + 1, np.int64),
-        "off_on": np.array([0.0, 1.0], np.float32),
+        "width": np.array([size + 1], np.int64),
         "first": np.array([0], np.int64),
         "last": np.array([size], np.int64),
         "expected": profile.expected,
