@@ -20,8 +20,10 @@ ROWS = 2_048
 def levels(vectors: NDArray[np.float32], log_popularity: NDArray[np.float32]) -> NDArray[np.float32]:
     """The values of every column's codes, ascending; float32 [d + 8, 16].
 
-    A column with at most 16 values, such as an indicator, is held exactly; the others at Lloyd's (1982)
-    levels, which make the squared error small. vectors: float32 [n, d]; log_popularity: float32 [n]
+    A column with at most 16 values, such as an indicator, is held exactly. The others' levels are found like
+    Lloyd's (1982), but each halfway between the mean of its values, which keeps the squared error small, and
+    the middle of them, which keeps the greatest error small: rare large values must not be lost.
+    vectors: float32 [n, d]; log_popularity: float32 [n]
     """
     found = [_column_levels(np.sort(column)) for column in vectors.T]
     ruler = (_span(log_popularity)[1] * np.arange(LEVELS) / (LEVELS - 1)).astype(np.float32)
@@ -67,5 +69,7 @@ def _column_levels(ordered: NDArray[np.float32]) -> NDArray[np.float64]:
     for _ in range(LLOYD_ROUNDS):
         cuts = np.concatenate([[0], values.searchsorted((found[1:] + found[:-1]) / 2.0), [len(values)]])
         size = np.diff(cuts)
-        found = np.where(size > 0, np.diff(sums[cuts]) / np.maximum(size, 1), found)
+        middle = (values[np.minimum(cuts[:-1], len(values) - 1)] + values[cuts[1:] - 1]) / 2.0
+        mean = np.diff(sums[cuts]) / np.maximum(size, 1)
+        found = np.where(size > 0, (mean + middle) / 2.0, found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from recsys.bundle import codes
 from recsys.errors import BundleError
 
 SPARE, SPARE_EACH = 32, 3
-"""For n items 3 n + 32 candidates are scored again: six times what the worst of 600 customers needed."""
+"""For n items 3 n + 32 candidates are scored again: twice what the worst of 600 customers needed."""
 SURE = 4.0
 """The last candidate must lie so many standard deviations of the codes' error below the n-th best item."""
 MORE = 4
@@ -64,9 +65,7 @@ class ItemIndex:
                 near, found = near[shown], found[shown]
             if filled and len(found) >= n:
                 scores = self._scores(found, query)
-                error = scores - near
-                sure = last + error.mean() + SURE * error.std()
-                if np.partition(scores, len(scores) - n)[-n] > sure:
+                if np.partition(scores, len(scores) - n)[-n] > last + _reach(scores - near):
                     return _best(found, scores, n)
             wanted *= MORE
         every = np.arange(len(self)) if allowed is None else allowed.nonzero()[0]
@@ -143,6 +142,13 @@ def with_popularity(vectors: NDArray[np.float32], log_popularity: NDArray[np.flo
 
 def _best(items: NDArray[np.int64], scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     return items[np.lexsort((items, -scores))[:n]]
+
+
+def _reach(error: NDArray[np.float32]) -> float:
+    """Above which an error of the codes surely does not come, given those of the candidates."""
+    mean = float(error.sum()) / len(error)
+    error = error - np.float32(mean)
+    return mean + SURE * math.sqrt(float(error @ error) / len(error))
 
 
 def _is_over(index: Any, vectors: NDArray[np.float32], log_popularity: NDArray[np.float32]) -> bool:

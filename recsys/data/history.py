@@ -64,7 +64,7 @@ class Histories:
     @property
     def rows(self) -> NDArray[np.int64]:
         """The customer position of every event; int64 [events]."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return np.arange(len(self)).repeat(self.offsets[1:] - self.offsets[:-1])
 
     def select(self, customers: NDArray[np.int64]) -> Histories:
         """The histories of some customers, in the order given."""
@@ -75,6 +75,8 @@ class Histories:
 
     def where(self, keep: NDArray[np.bool_]) -> Histories:
         """Only the events for which `keep` (bool [events]) holds; customers stay, perhaps empty."""
+        if keep.all():
+            return self
         kept = np.concatenate([[0], np.cumsum(keep)])
         return self._take(np.flatnonzero(keep), kept[self.offsets].astype(np.int64))
 
