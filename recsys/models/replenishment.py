@@ -25,7 +25,20 @@ from recsys.models.intervals import (
     log_gaps,
 )
 
-__all__ = ["CLIP_NORM", "CategoryGaps", "Due", "IntervalModel", "contribution", "fit", "histogram_shape"]
+__all__ = [
+    "CLIP_NORM",
+    "HORIZONS",
+    "CategoryGaps",
+    "Due",
+    "IntervalModel",
+    "Needs",
+    "contribution",
+    "fit",
+    "histogram_shape",
+]
+
+HORIZONS = (3, 7, 14, 30)
+"""Days ahead that probabilities are given for."""
 
 BETWEEN = 0.5  # share of a category's variance that lies between customers and items
 Z80 = 1.2815515655446004  # 80 % of a normal lies within this many standard deviations
@@ -37,7 +50,7 @@ class Due:
     """One item's next need. Moments are Unix seconds.
 
     expected_at: median of the next purchase; low80, high80: its 80 % interval; remind_at: lead time earlier
-    p7, p30: probability of a purchase within 7 and 30 days from now, given that there was none so far
+    chances: by horizon in days, the probability of a purchase within it, given that there was none so far
     basis: what it rests on, in plain words
     """
 
@@ -46,9 +59,35 @@ class Due:
     low80: int
     high80: int
     remind_at: int
-    p7: float
-    p30: float
+    chances: Mapping[int, float]
     basis: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The next needs of many customers, a row for each (customer, item) pair. Moments are Unix seconds.
+
+    customers: int64 [pairs]; items: int32 [pairs], ascending within a customer
+    purchases: int64 [pairs], on how many days the pair was bought; last: int64 [pairs], the latest purchase
+    expected, low, high: int64 [pairs], median and 80 % interval of the next purchase
+    chances: float64 [pairs, len(HORIZONS)], of a purchase within so many days from now
+    """
+
+    customers: NDArray[np.int64]
+    items: NDArray[np.int32]
+    purchases: NDArray[np.int64]
+    last: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    chances: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def where(self, keep: NDArray[np.bool_]) -> Needs:
+        """Only these pairs; bool [pairs]."""
+        return Needs(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -71,15 +110,15 @@ class IntervalModel:
             CategoryGaps(*(np.asarray(arrays[n], np.float64) for n in CategoryGaps._fields)), catalogue
         )
 
-    def predict(self, h: Histories, now: int, lead_days: float = 3.0) -> list[Due]:
-        """What one customer will need again, soonest first; consumables only.
+    def needs(self, h: Histories, now: int) -> Needs:
+        """What all customers will need again: every pair of a customer and a consumable that was bought.
 
         The mean log gap is the customer's own, shrunk to the category's (normal with normal prior); the next
         gap is log-normal around it. Items with one purchase rest on the category alone, and are left out
         where no gaps were published; so are items overdue beyond any doubt (3 standard deviations). A
         purchase dated after `now` counts as made now.
 
-        h: histories of exactly one customer; now: Unix seconds. Raises OrderingError without timestamps.
+        now: Unix seconds. Raises OrderingError without timestamps.
         """
         cycles = intervals(h)
         known = consumables(self.catalogue)[cycles.items]
@@ -89,21 +128,30 @@ class IntervalModel:
         elapsed = np.maximum(now - cycles.last, 0) / SECONDS_PER_DAY
         known &= _z(elapsed, mean, deviation) <= LAPSED
         expected, low, high = (_moment(cycles.last, mean, z * deviation) for z in (0.0, -Z80, Z80))
-        p7, p30 = (_chance(elapsed, days, mean, deviation) for days in (7.0, 30.0))
-        order = np.lexsort((cycles.items, expected))
+        chances = np.stack([_chance(elapsed, days, mean, deviation) for days in HORIZONS], axis=1)
+        every = Needs(
+            cycles.customers, cycles.items, cycles.counts + 1, cycles.last, expected, low, high, chances
+        )
+        return every.where(known)
+
+    def predict(self, h: Histories, now: int, lead_days: float = 3.0) -> list[Due]:
+        """What one customer will need again, soonest first; see `needs`.
+
+        h: histories of exactly one customer; now: Unix seconds. Raises OrderingError without timestamps.
+        """
+        needs = self.needs(h, now)
         lead = round(lead_days * SECONDS_PER_DAY)
         return [
             Due(
-                item=int(cycles.items[p]),
-                expected_at=int(expected[p]),
-                low80=int(low[p]),
-                high80=int(high[p]),
-                remind_at=int(expected[p]) - lead,
-                p7=float(p7[p]),
-                p30=float(p30[p]),
-                basis=self._basis(cycles, p),
+                item=int(needs.items[p]),
+                expected_at=int(needs.expected[p]),
+                low80=int(needs.low[p]),
+                high80=int(needs.high[p]),
+                remind_at=int(needs.expected[p]) - lead,
+                chances=dict(zip(HORIZONS, needs.chances[p].tolist(), strict=True)),
+                basis=self._basis(int(needs.items[p]), int(needs.purchases[p])),
             )
-            for p in order[known[order]].tolist()
+            for p in np.lexsort((needs.items, needs.expected)).tolist()
         ]
 
     def _next_gap(self, cycles: Cycles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -119,11 +167,10 @@ class IntervalModel:
         mean = left * (prior / between + total / within)
         return mean, np.sqrt(left + within)
 
-    def _basis(self, cycles: Cycles, pair: int) -> str:
-        purchases = int(cycles.counts[pair]) + 1
+    def _basis(self, item: int, purchases: int) -> str:
         if purchases > 1:
             return f"your own {purchases} purchases"
-        category = self.catalogue.categories[cycles.items[pair]]
+        category = self.catalogue.categories[item]
         return f"typical for {category}" if category else "typical for such items"
 
 

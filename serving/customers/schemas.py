@@ -17,7 +17,9 @@ class DueOut(ItemOut):
     low: datetime = Field(description="Start of the 80 % interval.")
     high: datetime = Field(description="End of the 80 % interval.")
     remind_at: datetime = Field(description="`lead_days` before it is expected.")
+    p_within_3: float = Field(description="Chance that it is needed within 3 days.")
     p_within_7: float = Field(description="Chance that it is needed within 7 days.")
+    p_within_14: float = Field(description="Chance that it is needed within 14 days.")
     p_within_30: float = Field(description="Chance that it is needed within 30 days.")
     basis: str = Field(description="What the expectation rests on.")
 
@@ -43,7 +45,9 @@ REPLENISHMENT_EXAMPLE: dict[str, Any] = {
             "low": "2026-03-03T04:00:00Z",
             "high": "2026-03-10T21:00:00Z",
             "remind_at": "2026-03-03T10:00:00Z",
+            "p_within_3": 0.41,
             "p_within_7": 0.78,
+            "p_within_14": 0.96,
             "p_within_30": 0.99,
             "basis": "your own 6 purchases",
         }

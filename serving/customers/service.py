@@ -59,8 +59,7 @@ def _due_out(state: State, due: Due) -> dict[str, Any]:
         "low": _moment(due.low80),
         "high": _moment(due.high80),
         "remind_at": _moment(due.remind_at),
-        "p_within_7": round(float(due.p7), 4),
-        "p_within_30": round(float(due.p30), 4),
+        **{f"p_within_{days}": round(chance, 4) for days, chance in due.chances.items()},
         "basis": str(due.basis),
     }
 

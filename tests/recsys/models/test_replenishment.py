@@ -27,7 +27,7 @@ def test_one_purchase_rests_on_the_category():
     assert due.expected_at == pytest.approx(130 * DAY, abs=DAY / 100)
     assert due.low80 < due.expected_at < due.high80
     assert due.remind_at == due.expected_at - 3 * DAY
-    assert due.p7 < due.p30
+    assert due.chances[3] < due.chances[7] < due.chances[14] < due.chances[30]
 
 
 def test_own_purchases_move_it_from_the_category_to_the_own_rhythm():
@@ -58,14 +58,14 @@ def test_several_purchases_on_a_day_are_one():
 
 def test_waiting_longer_makes_a_purchase_likelier_until_it_is_given_up():
     rows = [(7 * i, 2) for i in range(6)]
-    chances = [predict(rows, 35 + waited)[0].p7 for waited in (0, 3, 6)]
+    chances = [predict(rows, 35 + waited)[0].chances[7] for waited in (0, 3, 6)]
     assert chances == sorted(chances)
     assert predict(rows, 35 + 3 * 365) == []
 
 
 def test_gaps_of_years_and_moments_before_the_last_purchase_are_defined():
     (due,) = predict([(0, 0), (3_000, 0), (9_000, 0)], 9_001)
-    assert 0 <= due.p7 <= due.p30 <= 1
+    assert 0 <= due.chances[7] <= due.chances[30] <= 1
     assert due.low80 < due.expected_at < due.high80
     early = predict([(0, 0), (100, 0)], 50)
     assert early == predict([(0, 0), (100, 0)], 100)
@@ -104,7 +104,7 @@ def test_data_without_timestamps_is_refused():
 def test_every_answer_makes_sense(customers, today):
     for due in predict(customers[0], today):
         assert due.low80 <= due.expected_at <= due.high80
-        assert 0.0 <= due.p7 <= due.p30 <= 1.0
+        assert 0.0 <= due.chances[7] <= due.chances[30] <= 1.0
         assert CATALOGUE.consumable[due.item]
 
 
@@ -116,6 +116,19 @@ def test_probabilities_are_calibrated():
         days = np.exp(r.normal(rhythm, np.sqrt(0.1), 5)).cumsum().round()
         due = predict([(int(day), 0) for day in days[:4]], days[3])
         if due:
-            expected.append(due[0].p30)
+            expected.append(due[0].chances[30])
             happened.append(days[4] <= days[3] + 30)
     assert np.mean(expected) == pytest.approx(np.mean(happened), abs=0.06)
+
+
+def test_the_needs_of_many_customers_are_those_of_each_alone():
+    r = np.random.default_rng(1)
+    customers = [
+        [(int(day), int(r.integers(0, 8))) for day in np.sort(r.integers(0, 200, 30))] for _ in range(20)
+    ]
+    together = MODEL.needs(make_histories(*customers), 200 * DAY)
+    for number, rows in enumerate(customers):
+        alone = MODEL.needs(make_histories(rows), 200 * DAY)
+        own = together.where(together.customers == number)
+        for name in ("items", "purchases", "last", "expected", "low", "high", "chances"):
+            assert np.array_equal(getattr(own, name), getattr(alone, name)), name
