@@ -165,12 +165,16 @@ class BlendSettings(_Section):
     """How serving blends a customer's own repeat purchases with what the model says.
 
     activity: the power of the customer's number of baskets that the model's weight grows with
+    own_appeal: the power of what the model says that own purchases are multiplied with
+    own_similarity: how much of an item's likeness to the history counts where the item is in it
     """
 
     weight: NonNegative = 0.5
     activity: Annotated[float, Field(ge=0, le=2)] = 0.0
     cap: Annotated[float, Field(le=50, allow_inf_nan=False)] = 1.0
     own_decay: Fraction = 0.97
+    own_appeal: Annotated[float, Field(ge=0, le=1)] = 0.0
+    own_similarity: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class SiloSettings(_Section):

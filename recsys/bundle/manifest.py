@@ -57,15 +57,19 @@ class SequenceSpec(_Part):
 
 
 class BlendSpec(_Part):
-    """Public constants of the score: own + weight * n**activity * exp(min(log pi - max log pi + s, cap)).
+    """Public constants of the score: own * exp(own_appeal * a) + weight * n**activity * exp(min(a, cap)).
 
-    n is the number of the customer's baskets; own_decay the decay per basket of the own repeat scores.
+    a is log pi - max log pi + s; for the customer's own items only own_similarity of s counts, as a purchase
+    says more than likeness to itself. n is the number of the customer's baskets; own_decay the decay per
+    basket of the own repeat scores.
     """
 
     weight: float = Field(1.0, ge=0)
     activity: float = Field(0.0, ge=0, le=2)
     cap: float = Field(3.0, le=50)
     own_decay: float = Field(0.9, gt=0, le=1)
+    own_appeal: float = Field(0.0, ge=0, le=1)
+    own_similarity: float = Field(1.0, ge=0, le=1)
 
 
 class Metrics(_Part):

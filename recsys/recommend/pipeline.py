@@ -24,8 +24,9 @@ from recsys.seeds import rng
 class Recommender:
     """A loaded bundle, ready to answer. Holds no customer's data, and calls do not change it.
 
-    score_j = own_j + weight * n**activity * exp(min(log pi_j - max log pi + u . v_j, cap)), where own_j and
-    the number n of baskets come from the customer's own purchases. Items that the customer has not bought are
+    score_j = own_j * exp(own_appeal * a_j) + weight * n**activity * exp(min(a_j, cap)), where a_j is
+    log pi_j - max log pi + u . v_j (of own items, only `own_similarity` of u . v_j), and own_j and the number
+    n of baskets come from the customer's own purchases. Items that the customer has not bought are
     found by the FAISS index over the published vectors (and, where the scene has context items, among their
     neighbours).
     """

@@ -86,7 +86,7 @@ class Scorer:
     ) -> Scored:
         """The scores of these items (ascending, distinct), by the formula of the bundle."""
         logits = stages.logits(items, profile.user, self.bundle.vectors, self._prior)
-        return stages.blend(items, logits, profile, self._blend, gains)
+        return stages.blend(items, logits, self._prior, profile, self._blend, gains)
 
     def _search(self, profile: Profile, want: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         query = np.concatenate([profile.user, self._last])

@@ -147,19 +147,28 @@ def logits(
 def blend(
     items: NDArray[np.int64],
     logit: NDArray[np.float32],
+    relative_popularity: NDArray[np.float32],
     profile: Profile,
     spec: BlendSpec,
     gains: NDArray[np.float32] | None,
 ) -> Scored:
-    """score = (own + weight * baskets**activity * exp(min(logit, cap))) * gain of the scene; float64 [c].
+    """(own * exp(own_appeal * a) + weight * baskets**activity * exp(min(a, cap))) * gain of the scene.
 
-    Own scores add up over baskets, so the more baskets are known, the more the rest has to weigh to keep up.
+    a is the logit; for own items `own_similarity` times its part beyond log popularity. Own scores add up
+    over baskets, so the more baskets are known, the more the rest has to weigh to keep up; own items that
+    everybody buys are the likelier to be bought again. relative_popularity: float32 [n_items]
     """
     weight = spec.weight * max(profile.baskets, 1) ** spec.activity
-    scores = weight * np.exp(np.minimum(logit.astype(np.float64), spec.cap))
     position = np.searchsorted(items, profile.own_items)
     here = np.append(items, -1)[position] == profile.own_items
-    scores[position[here]] += profile.own_scores[here]
+    own, own_scores = position[here], profile.own_scores[here]
+    if spec.own_similarity != 1.0:
+        known = relative_popularity[items[own]]
+        logit = logit.copy()
+        logit[own] = known + np.float32(spec.own_similarity) * (logit[own] - known)
+    appeal = logit.astype(np.float64)
+    scores = weight * np.exp(np.minimum(appeal, spec.cap))
+    scores[own] += own_scores * np.exp(spec.own_appeal * appeal[own])
     if gains is not None:
         scores *= gains[items]
         logit = logit + np.log(gains[items])

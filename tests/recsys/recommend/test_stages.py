@@ -65,10 +65,11 @@ def test_candidates_are_distinct_ascending_and_allowed():
 def test_the_blend_is_the_documented_formula():
     items, logits = np.array([1, 4, 6]), np.array([-1.0, 5.0, 0.0], np.float32)
     spec = BlendSpec(weight=0.5, cap=2.0)
-    scored = stages.blend(items, logits, profile((4, 5), (3.0, 9.0)), spec, None)
+    popularity = np.zeros(7, np.float32)
+    scored = stages.blend(items, logits, popularity, profile((4, 5), (3.0, 9.0)), spec, None)
     np.testing.assert_allclose(scored.scores, [0.5 * np.exp(-1), 3.0 + 0.5 * np.exp(2), 0.5])
     gains = np.array([1, 1, 1, 1, 1, 1, 4.0], np.float32)
-    lifted = stages.blend(items, logits, profile((4,), (3.0,)), spec, gains)
+    lifted = stages.blend(items, logits, popularity, profile((4,), (3.0,)), spec, gains)
     np.testing.assert_allclose(lifted.scores[2], 2.0)
     np.testing.assert_allclose(lifted.logits[2], np.log(4.0), rtol=1e-6)
 
@@ -77,9 +78,26 @@ def test_the_blend_is_the_documented_formula():
 def test_what_everybody_buys_weighs_more_for_the_active(baskets, factor):
     spec = BlendSpec(weight=0.5, activity=0.5)
     scored = stages.blend(
-        np.array([0, 1]), np.zeros(2, np.float32), profile((1,), (3.0,), baskets=baskets), spec, None
+        np.array([0, 1]),
+        np.zeros(2, np.float32),
+        np.zeros(2, np.float32),
+        profile((1,), (3.0,), baskets=baskets),
+        spec,
+        None,
     )
     np.testing.assert_allclose(scored.scores, [0.5 * factor, 3.0 + 0.5 * factor])
+
+
+def test_own_items_count_by_their_appeal_and_less_by_their_likeness_to_themselves():
+    popularity = np.array([0.0, -2.0, -1.0], np.float32)
+    logits = popularity + np.array([0.0, 1.0, 4.0], np.float32)
+    spec = BlendSpec(weight=0.5, cap=2.0, own_appeal=0.3, own_similarity=0.25)
+    scored = stages.blend(np.arange(3), logits, popularity, profile((1,), (3.0,)), spec, None)
+    appeal = -2.0 + 0.25 * 1.0
+    own = 3.0 * np.exp(0.3 * appeal) + 0.5 * np.exp(appeal)
+    np.testing.assert_allclose(scored.scores, [0.5, own, 0.5 * np.exp(2.0)], rtol=1e-6)
+    np.testing.assert_allclose(scored.logits, [0.0, appeal, 3.0], rtol=1e-6)
+    assert logits[1] == -1.0
 
 
 def test_logits_do_not_depend_on_the_company_they_are_in():
