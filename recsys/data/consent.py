@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.data.codes import positions
+from recsys.data.history import SIGNALS
 from recsys.errors import ConfigError
 
 
@@ -64,7 +65,8 @@ def consented_for_training(
     interactions, customers: checked tables; max_silos_per_person: public bound of the plan; silos: how many
     silos train together. Where the bound is below the number of silos, a customer stays only with a
     `person_rank` (the silo's place in that person's identity agreement) within the bound; one without a rank
-    is dropped, because nobody can say how many silos that person is in.
+    is dropped, because nobody can say how many silos that person is in. Device signals and the answers to
+    them (`SIGNALS`) are dropped too: they are taken in for the customer's own reminders alone.
 
     Guarantee: unit one customer, relation add or remove one customer. Whether a row stays depends on its own
     customer's consent and rank and on public constants alone, so removing one customer removes exactly that
@@ -81,7 +83,7 @@ def consented_for_training(
     if max_silos_per_person < silos:
         within = pc.less_equal(customers["person_rank"], max_silos_per_person)
         keep = pc.and_(keep, pc.fill_null(within, False))
-    return _make(interactions, customers.filter(keep), Purpose.TRAINING)
+    return _make(_without_signals(interactions), customers.filter(keep), Purpose.TRAINING)
 
 
 def consented_for_personalisation(interactions: pa.Table, customers: pa.Table) -> Consented[Personalisation]:
@@ -92,6 +94,13 @@ def consented_for_personalisation(interactions: pa.Table, customers: pa.Table) -
     """
     keep = pc.fill_null(customers["consent_personalisation"], False)
     return _make(interactions, customers.filter(keep), Purpose.PERSONALISATION)
+
+
+def _without_signals(interactions: pa.Table) -> pa.Table:
+    if "event" not in interactions.column_names:
+        return interactions
+    signals = positions(interactions["event"], pa.array([event.value for event in SIGNALS])) >= 0
+    return interactions.filter(pa.array(~signals)) if signals.any() else interactions
 
 
 def _make(interactions: pa.Table, customers: pa.Table, purpose: Purpose) -> Consented[P]:

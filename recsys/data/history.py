@@ -22,7 +22,11 @@ class Ordering(StrEnum):
 
 
 class EventType(StrEnum):
-    """What a customer did. Codes in `Histories.events` are positions in this enumeration."""
+    """What a customer did. Codes in `Histories.events` are positions in this enumeration.
+
+    EMPTY and EXPIRED are a device's signals that an item is used up or past its date, DECLINE is the
+    customer's no to "order again?" or to a reminder: see `SIGNALS`.
+    """
 
     VIEW = "view"
     CART = "cart"
@@ -30,11 +34,18 @@ class EventType(StrEnum):
     RETURN = "return"
     RATING = "rating"
     DISMISS = "dismiss"
+    EMPTY = "empty"
+    EXPIRED = "expired"
+    DECLINE = "decline"
 
     @property
     def code(self) -> int:
         """The event's number in `Histories.events`."""
         return list(EventType).index(self)
+
+
+SIGNALS = (EventType.EMPTY, EventType.EXPIRED, EventType.DECLINE)
+"""Events that only reminders of the customer's own read: they train nothing and move no recommendation."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,10 @@ class Histories:
     def purchases(self) -> Histories:
         """Only the purchases."""
         return self.where(self.events == EventType.PURCHASE.code)
+
+    def without_signals(self) -> Histories:
+        """Only what recommendations and training may read: no `SIGNALS`."""
+        return self.where(self.events < SIGNALS[0].code)
 
     def baskets(self) -> NDArray[np.int64]:
         """The basket number of every event: the shop's day, or the order number; int64 [events].

@@ -74,7 +74,7 @@ def _subject(state: State, request: RecommendationsIn) -> tuple[Histories | None
     if not request.personalized:
         return None, []
     if request.history is not None:
-        return _inline_history(state, request.history), []
+        return _inline_history(state, request.history).without_signals(), []
     if request.customer_id is None:
         return None, []
     consent = state.profiles.consent(request.customer_id)
@@ -82,7 +82,7 @@ def _subject(state: State, request: RecommendationsIn) -> tuple[Histories | None
         return None, [UNKNOWN_CUSTOMER]
     if Consent.PERSONALISATION not in consent:
         return None, [NO_CONSENT]
-    history = state.profiles.history(request.customer_id)
+    history = state.profiles.history(request.customer_id).without_signals()
     if history.ordering is Ordering.NONE and state.bundle.manifest.sequence.needs_order:
         return replace(history, ordering=Ordering.ORDER_NUMBER), [NO_ORDER]
     return history, []

@@ -14,6 +14,7 @@ from recsys.data.consent import (
     consented_for_personalisation,
     consented_for_training,
 )
+from recsys.data.history import SIGNALS, EventType
 from recsys.errors import ConfigError
 
 Maker = Callable[..., pa.Table]
@@ -88,3 +89,16 @@ def test_removing_a_customer_removes_only_that_customer(
         return list(consented.interactions["customer_id"].to_pylist())
 
     assert kept([name for name in ids if name != out]) == [name for name in kept(ids) if name != out]
+
+
+def test_device_signals_and_answers_to_them_train_nothing(customers: Maker, purchases: Maker) -> None:
+    rows = purchases(*[("a", f"x{number}", number + 1) for number in range(len(EventType))])
+    rows = rows.set_column(rows.column_names.index("event"), "event", [[kind.value for kind in EventType]])
+    people = customers("a")
+    trained = consented_for_training(rows, people, max_silos_per_person=1, silos=1)
+    kept = set(trained.interactions["event"].to_pylist())
+    assert kept == set(EventType) - set(SIGNALS)
+    assert consented_for_personalisation(rows, people).interactions.num_rows == len(EventType)
+    coded = rows.set_column(rows.column_names.index("event"), "event", rows["event"].dictionary_encode())
+    again = consented_for_training(coded, people, max_silos_per_person=1, silos=1)
+    assert set(again.interactions["event"].to_pylist()) == kept
