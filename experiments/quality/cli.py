@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from experiments.coldstart.cli import cold_start
+from experiments.replenishment.cli import replenishment
 
 PROTOCOLS = ("next-basket", "basket-completion", "strong-generalisation", "leave-one-out", "temporal")
 
@@ -20,6 +21,7 @@ def bench() -> None:
 
 
 bench.add_command(cold_start)
+bench.add_command(replenishment)
 
 
 @bench.command()

@@ -19,8 +19,8 @@ EXPERIMENT = "thousandfaces-bench"
 PARENT = "mlflow.parentRunId"
 
 
-def record(output: Path, command: str, seeds: Mapping[int, Mapping[str, Any]]) -> str:
-    """Record every seed's result (`QualityResult.to_dict`); returns the id of the command's run."""
+def bench_client(output: Path) -> tuple[MlflowClient, str]:
+    """The tracking store of benchmarks in a folder, and the id of their experiment."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -30,7 +30,12 @@ def record(output: Path, command: str, seeds: Mapping[int, Mapping[str, Any]]) -
     client = MlflowClient(uri, uri)
     found = client.get_experiment_by_name(EXPERIMENT)
     where = str((output / "artifacts").absolute())
-    experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT, where)
+    return client, found.experiment_id if found else client.create_experiment(EXPERIMENT, where)
+
+
+def record(output: Path, command: str, seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    """Record every seed's result (`QualityResult.to_dict`); returns the id of the command's run."""
+    client, experiment = bench_client(output)
     first = next(iter(seeds.values()))
     name = f"{first['dataset']} {first['protocol']}"
     tags = {"command": command, "commit": commit(), "claim": "outside the claim"}

@@ -1,0 +1,1 @@
+"""Replenishment measured: when customers need things again, by our private model and by others."""

@@ -1,0 +1,112 @@
+"""`thousandfaces bench replenishment`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with interactions, transactions or baskets.parquet that has timestamps.",
+)
+@click.option("--silos", default=4, show_default=True, help="Customers are dealt to so many by hash.")
+@click.option(
+    "--epsilon",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 64, min_open=True),
+    help="Person-level.",
+)
+@click.option("--delta", default=1e-6, show_default=True, type=click.FloatRange(0, 1e-3, min_open=True))
+@click.option("--seed", default=0, show_default=True, help="Seed of the run.")
+@click.option("--seeds", help="Several seeds, separated by commas: all are shown, with their median.")
+@click.option(
+    "--cutoff",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day that is not known.  [default: 80 % of the period, 30 days before its end at the latest]",
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Training configuration, over the preset (experiments/configs/bench/replenishment.toml).",
+)
+@click.option("--methods", help="Methods, separated by commas.  [default: all]")
+@click.option(
+    "--research-data",
+    is_flag=True,
+    help="Confirm that --data is a research set: results are stamped 'outside the claim'.",
+)
+@click.option(
+    "--results",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a table here too, and the reliability plot beside it (.png).",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".thousandfaces/bench"),
+    show_default=True,
+    help="Where runs are recorded (MLflow).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def replenishment(
+    data: Path,
+    silos: int,
+    epsilon: float,
+    delta: float,
+    seed: int,
+    seeds: str | None,
+    cutoff: datetime | None,
+    config: Path | None,
+    methods: str | None,
+    research_data: bool,
+    results: Path | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Compare when customers buy again with what was forecast: by the private model, and by others.
+
+    Purchases before a date are known; chances within 3, 7, 14 and 30 days, dates and lists are measured
+    on those after it.
+
+    Example: thousandfaces bench replenishment --data DIR --silos 4 --epsilon 1 --research-data
+    """
+    from recsys.cli import quiet_libraries
+
+    quiet_libraries()
+    from experiments.replenishment.methods import METHODS
+    from experiments.replenishment.options import ReplenishmentOptions
+    from experiments.replenishment.run import run_all
+    from experiments.results_table import command_line
+    from experiments.seeded import seed_numbers
+    from training.progress import shown
+
+    options = ReplenishmentOptions(
+        data=data,
+        silos=silos,
+        epsilon=epsilon,
+        delta=delta,
+        cutoff=None if cutoff is None else cutoff.date(),
+        config=config,
+        methods=tuple(methods.split(",")) if methods else METHODS,
+    )
+    with shown() as progress:
+        found = run_all(
+            options,
+            seed_numbers(seeds) if seeds else [seed],
+            command=command_line("thousandfaces", paths=("--data", "--results", "--output")),
+            research_data=research_data,
+            output=output,
+            plots=None if results is None else results.with_suffix(".png"),
+            progress=progress,
+        )
+    if results is not None:
+        found.write(results)
+    click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))

@@ -1,0 +1,186 @@
+"""A replenishment benchmark's facts, tables and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from experiments.comparison import Entry
+from experiments.quality.silos import Dealt
+from experiments.quality.tables import Purchases
+from experiments.replenishment.due_list import LENGTH, WITHIN
+from experiments.replenishment.figures import MethodFigures
+from experiments.replenishment.methods import BOOSTED, PRIVATE, TWIN
+from experiments.replenishment.options import ReplenishmentOptions
+from experiments.replenishment.protocol import Cut
+from experiments.results_table import comparison_table, write_results
+from recsys.models.replenishment import HORIZONS
+from training.research import STAMP
+
+LIST = f"due_recall_at_{LENGTH}"
+COLUMNS = (
+    *(f"{name}_{horizon}" for horizon in (14, 30) for name in ("log_loss", "auc", "ece", "brier")),
+    *("mae_days", "mae_restricted_days", "coverage_80", LIST, "due_ratio"),
+)
+EVERY = tuple(f"{name}_{h}" for name in ("log_loss", "auc", "ece", "ece_mass", "brier") for h in HORIZONS)
+JUDGED_AT = (14, 30)
+
+
+@dataclass(frozen=True)
+class Replenishment:
+    """Figures by seed and method, and what has to be known of them.
+
+    rates: share of judged pairs bought within each horizon; epsilon_spent: by the ledgers, the largest
+    """
+
+    options: ReplenishmentOptions
+    dataset: str
+    customers: int
+    pairs: int
+    judged_customers: int
+    listed_customers: int
+    items: int
+    silos: int
+    notes: tuple[str, ...]
+    rates: Mapping[int, float]
+    command: str
+    by_seed: Mapping[int, Mapping[str, MethodFigures]]
+    epsilon_spent: float | None
+    seconds: float
+    peak_rss_mb: float
+
+    @classmethod
+    def of(
+        cls,
+        options: ReplenishmentOptions,
+        data: Purchases,
+        cut: Cut,
+        dealt: Dealt,
+        *,
+        command: str,
+        by_seed: Mapping[int, Mapping[str, MethodFigures]],
+        reports: Mapping[int, Mapping[str, Any]],
+        seconds: float,
+        peak_rss_mb: float,
+    ) -> Replenishment:
+        """Gather the facts."""
+        judged = cut.judged
+        spent = [float(report["person_epsilon_lifetime"]) for report in reports.values()]
+        return cls(
+            options=options,
+            dataset=data.name,
+            customers=len(cut.trial.learners),
+            pairs=int(judged.sum()),
+            judged_customers=len(np.unique(cut.pairs.customers[judged])),
+            listed_customers=len(cut.trial.customers),
+            items=len(data.catalogue),
+            silos=len(dealt.names),
+            notes=(*cut.trial.notes, dealt.rule, *data.notes),
+            rates={h: float((cut.next[judged] < h).mean()) for h in HORIZONS},
+            command=command,
+            by_seed=by_seed,
+            epsilon_spent=max(spent) if spent else None,
+            seconds=seconds,
+            peak_rss_mb=peak_rss_mb,
+        )
+
+    def middle(self, method: str, figure: str) -> float | None:
+        """The median of a figure over seeds; None where the method did not run or nothing is known."""
+        values = [found[method].values[figure] for found in self.by_seed.values() if method in found]
+        return None if not values or np.isnan(values).any() else median(values)
+
+    @property
+    def against(self) -> dict[str, float | None]:
+        """The private model's figures over the boosted one's, and over the best other baseline's."""
+        found: dict[str, float | None] = {}
+        methods = next(iter(self.by_seed.values()))
+        others = [name for name in methods if name not in (PRIVATE, TWIN, BOOSTED)]
+        for h in JUDGED_AT:
+            for figure, best in ((f"log_loss_{h}", min), (f"auc_{h}", max)):
+                known = [value for name in others if (value := self.middle(name, figure)) is not None]
+                ours, trees = self.middle(PRIVATE, figure), self.middle(BOOSTED, figure)
+                found[f"{figure}_over_boosted"] = ours / trees if ours and trees else None
+                found[f"{figure}_over_best_other"] = ours / best(known) if ours and known else None
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object: medians over seeds, and of several seeds each one's figures under `seeds`."""
+        seeds = {seed: {n: f.to_dict() for n, f in found.items()} for seed, found in self.by_seed.items()}
+        first = next(iter(seeds.values()))
+        methods = {
+            name: figures
+            | {key: self.middle(name, key) for key in self.by_seed[next(iter(seeds))][name].values}
+            for name, figures in first.items()
+        }
+        return {
+            "dataset": self.dataset,
+            "epsilon": self.options.epsilon,
+            "epsilon_spent": self.epsilon_spent,
+            "delta": self.options.delta,
+            "silos": self.silos,
+            "customers": self.customers,
+            "items": self.items,
+            "pairs": self.pairs,
+            "judged_customers": self.judged_customers,
+            "listed_customers": self.listed_customers,
+            "bought_within": {str(h): rate for h, rate in self.rates.items()},
+            "against": self.against,
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 1),
+            "peak_rss_mb": round(self.peak_rss_mb),
+            "stamp": f"research data, {STAMP}",
+            "command": self.command,
+            "methods": methods,
+            "seeds": {str(seed): found for seed, found in seeds.items()} if len(seeds) > 1 else None,
+        }
+
+    def facts(self) -> list[str]:
+        """What has to be known to read the tables."""
+        spent = "" if self.epsilon_spent is None else f" (spent {self.epsilon_spent:.3f})"
+        ratios = ", ".join(f"{name} {value:.4f}" for name, value in self.against.items() if value is not None)
+        return [
+            f"{self.dataset}; research data, {STAMP}",
+            f"{self.customers:,} training customers, {self.items:,} items, {self.silos} silos; judged: "
+            f"{self.pairs:,} pairs bought on two days or more, of {self.judged_customers:,} customers",
+            f"person-level epsilon {self.options.epsilon:g} at delta {self.options.delta:g}, add or remove "
+            f"one customer, all mechanisms composed{spent}; a server that sees every message is assumed",
+            *self.notes,
+            "bought within "
+            + ", ".join(f"{h} days {rate:.4f}" for h, rate in self.rates.items())
+            + ": the share of judged pairs",
+            *([f"private over others (log loss: below 1 is better; AUC: above): {ratios}"] if ratios else []),
+            "gap baselines make chances of a gap by an exponential; ece: 10 bins of equal width; mae_days: "
+            "pairs bought again within the data; mae_restricted_days: all pairs, dates cut at the end of it; "
+            "coverage_80: pairs whose interval ends within the data",
+            f"{LIST}: {LENGTH} own items by chance within {WITHIN} days, first basket after the cut-off of "
+            f"{self.listed_customers:,} customers; due_ratio: over the most frequent own items"
+            + self._frequent(),
+            "baselines choose parameters on a day before the cut-off; median over seeds, all in brackets",
+            f"{self.seconds:.0f} s, peak memory {self.peak_rss_mb:.0f} MB",
+        ]
+
+    def _frequent(self) -> str:
+        name = next(iter(next(iter(self.by_seed.values()))))
+        value = self.middle(name, f"frequent_recall_at_{LENGTH}")
+        return "" if value is None else f", whose recall is {value:.4f}"
+
+    def table(self) -> list[str]:
+        """The headline figures, then every horizon, as Markdown lines."""
+        entries = {
+            seed: {n: Entry(f.private, f.values, f.intervals) for n, f in found.items()}
+            for seed, found in self.by_seed.items()
+        }
+        return [*comparison_table(entries, COLUMNS), "", *comparison_table(entries, EVERY)]
+
+    def report(self) -> list[str]:
+        """What a person reads at the end."""
+        return [*(f"- {fact}" for fact in self.facts()), "", *self.table()]
+
+    def write(self, path: Path) -> None:
+        """Write the results file."""
+        write_results(path, f"Replenishment: {self.dataset}", self.command, self.facts(), self.table())
