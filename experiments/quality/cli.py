@@ -11,6 +11,7 @@ import click
 
 from experiments.coldstart.cli import cold_start
 from experiments.replenishment.cli import replenishment
+from experiments.replenishment.truth_cli import replenishment_truth
 
 PROTOCOLS = ("next-basket", "basket-completion", "strong-generalisation", "leave-one-out", "temporal")
 
@@ -22,6 +23,7 @@ def bench() -> None:
 
 bench.add_command(cold_start)
 bench.add_command(replenishment)
+bench.add_command(replenishment_truth)
 
 
 @bench.command()

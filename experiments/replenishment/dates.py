@@ -16,8 +16,8 @@ def date_figures(forecast: Forecast, outcomes: Outcomes, draws: NDArray[np.float
         them, so a method that names early dates looks better than it is.
     mae_restricted_days: over all pairs, both dates cut at the end of the data, a pair without a date being
         beyond it: nothing is left out (Uno et al. 2014 restrict means so).
-    coverage_80: over pairs whose interval ends within the data, so that what happened is known of each;
-        coverage_pairs: the share of such pairs
+    coverage_80: over pairs whose interval ends within the data, so that what happened is known of each: the
+        share of the day of purchase that lies in the interval; coverage_pairs: the share of such pairs
     answered: share of pairs with a date; seen: share of pairs bought again within the data
     """
     rows, following, end = outcomes.rows, outcomes.next, float(outcomes.ahead)
@@ -26,13 +26,12 @@ def date_figures(forecast: Forecast, outcomes: Outcomes, draws: NDArray[np.float
     both = named & seen
     errors = np.abs(expected - np.where(seen, following, 0.0))
     restricted = np.abs(np.minimum(np.where(named, expected, end), end) - np.minimum(following, end))
-    low, high = np.floor(np.maximum(forecast.low, 0.0)), np.floor(np.maximum(forecast.high, 0.0))
-    known = named & (np.nan_to_num(high, nan=np.inf) < end)
-    inside = (low <= following) & (following <= high)
+    known = named & (np.nan_to_num(forecast.high, nan=np.inf) <= end)
+    inside = _inside(forecast, np.where(seen, following, end))
     parts = {
         "mae_days": (errors, both),
         "mae_restricted_days": (restricted, np.ones(len(rows), bool)),
-        "coverage_80": (inside.astype(np.float64), known),
+        "coverage_80": (inside, known),
         "coverage_pairs": (known.astype(np.float64), np.ones(len(rows), bool)),
         "answered": (named.astype(np.float64), np.ones(len(rows), bool)),
         "seen": (seen.astype(np.float64), np.ones(len(rows), bool)),
@@ -44,3 +43,9 @@ def date_figures(forecast: Forecast, outcomes: Outcomes, draws: NDArray[np.float
         else nothing
         for name, (values, kept) in parts.items()
     }
+
+
+def _inside(forecast: Forecast, day: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of a day the interval holds: whole days would be covered too often by what touches them."""
+    low, high = np.maximum(forecast.low, 0.0), np.maximum(forecast.high, 0.0)
+    return np.asarray(np.clip(np.minimum(high, day + 1.0) - np.maximum(low, day), 0.0, 1.0))

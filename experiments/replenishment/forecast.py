@@ -43,7 +43,7 @@ def exponential(mean: NDArray[np.float64], date: NDArray[np.float64]) -> Forecas
 
 
 def from_chances(chances: NDArray[np.float64], horizons: Sequence[int] = HORIZONS) -> Forecast:
-    """Dates from chances alone: the hazard is constant between horizons, and after the last one as before it.
+    """Dates from chances alone: hazards are constant between horizons, and then as on average until the last.
 
     chances: float64 [pairs, horizons]; chances that fall with the horizon are raised to the ones before.
     """
@@ -58,6 +58,10 @@ def _quantile(chances: NDArray[np.float64], horizons: Sequence[int], q: float) -
     ends = np.asarray([0, *horizons], np.float64)
     segment = np.clip((hazard < wanted).sum(axis=1), 1, len(horizons))
     rows = np.arange(len(chances))
-    begin, rate = hazard[rows, segment - 1], np.diff(hazard, axis=1) / np.diff(ends)
-    slope = np.maximum(rate[rows, segment - 1], 1e-9)
-    return np.asarray(np.minimum(ends[segment - 1] + (wanted - begin) / slope, NEVER))
+    rate = np.diff(hazard, axis=1) / np.diff(ends)
+    begin, slope, start = hazard[rows, segment - 1], rate[rows, segment - 1], ends[segment - 1]
+    beyond = hazard[:, -1] < wanted
+    begin = np.where(beyond, hazard[:, -1], begin)
+    slope = np.where(beyond, hazard[:, -1] / ends[-1], slope)
+    start = np.where(beyond, ends[-1], start)
+    return np.asarray(np.minimum(start + (wanted - begin) / np.maximum(slope, 1e-9), NEVER))

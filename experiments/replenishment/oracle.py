@@ -1,0 +1,116 @@
+"""When staples are bought next by the simulated world's own law: what no model could know better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from experiments.replenishment.forecast import HIGH, LOW, MIDDLE, Forecast
+from recsys.models.replenishment import HORIZONS
+from recsys.silos.simulator.config import DAYS_PER_WEEK, WorldConfig
+from recsys.silos.simulator.people import People
+from recsys.silos.simulator.shopping import Shopping
+
+DRAWS, FURTHEST = 41, 400  # draws of how long units last; days ahead that are looked at
+AT_ONCE = 4_000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """What the world knows of one silo's staples on the day after its window, but not what happens next.
+
+    Known are how long units last on average, how much that varies, how often the customer shops on which
+    weekday, and how often a due item is forgotten; and of the past the latest purchase, its units, and every
+    trip since. Hidden stay how long those units last, and whether the habit has ended.
+
+    day: float64 [s], of the latest purchase, in days of the window, NaN for none; units: float64 [s]
+    """
+
+    config: WorldConfig
+    people: People
+    shopping: Shopping
+    day: Floats
+    units: Floats
+
+    @classmethod
+    def of(cls, config: WorldConfig, people: People, shopping: Shopping) -> Law:
+        """Find the latest purchase of every staple."""
+        bought, n = shopping.restocking, len(shopping.staples)
+        day, units = np.full(n, np.nan), np.full(n, np.nan)
+        order = np.argsort(bought.day, kind="stable")
+        day[bought.staple[order]] = bought.day[order]  # the latest is written last
+        units[bought.staple[order]] = bought.units[order]
+        return cls(config, people, shopping, day, units)
+
+    def forecast(self, rows: NDArray[np.int64]) -> Forecast:
+        """Of some staples with a purchase; days count from the end of the window."""
+        parts = [self._part(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
+        if not parts:
+            nothing = np.zeros(0)
+            return Forecast(np.zeros((0, len(HORIZONS))), nothing, nothing, nothing)
+        columns = ("chances", "expected", "low", "high")
+        return Forecast(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+
+    def _part(self, rows: NDArray[np.int64]) -> Forecast:
+        due = self._due(rows)
+        weights = np.exp(self._passed_over(rows, due))
+        weights /= weights.sum(axis=1, keepdims=True)
+        ahead = np.clip(np.ceil(due) - self.config.days, 0, FURTHEST).astype(np.int64)
+        stay = self._stays(
+            rows
+        )  # log chance of no purchase on days 0 to d - 1, once it is due; [s, days + 1]
+        cells = np.arange(len(rows))[:, None] * (FURTHEST + 1) + ahead
+        ready = weights * np.exp(-np.take_along_axis(stay, ahead, axis=1))
+        size = len(rows) * (FURTHEST + 1)
+        mass = np.bincount(cells.ravel(), ready.ravel(), minlength=size).reshape(len(rows), -1).cumsum(axis=1)
+        waiting = np.bincount(cells.ravel(), weights.ravel(), minlength=size).reshape(len(rows), -1)
+        later = 1.0 - waiting.cumsum(axis=1)
+        # A purchase on day d or before: due by then, and not passed over on every day since.
+        by = 1.0 - (mass[:, :-1] * np.exp(stay[:, 1:]) + later[:, :-1])
+        chances = by[:, [horizon - 1 for horizon in HORIZONS]]
+        return Forecast(chances, *(_moment(by, q) for q in (MIDDLE, LOW, HIGH)))
+
+    def _due(self, rows: NDArray[np.int64]) -> Floats:
+        """When what was bought last may run out, evenly over its chances; float64 [s, DRAWS]."""
+        spread = self.config.use_spread
+        lasting = np.exp(spread * ndtri((np.arange(DRAWS) + 0.5) / DRAWS) - 0.5 * spread**2)
+        cycle = self.shopping.staples.cycle[rows] * self.units[rows]
+        return np.asarray(self.day[rows][:, None] + cycle[:, None] * lasting)
+
+    def _passed_over(self, rows: NDArray[np.int64], due: Floats) -> Floats:
+        """Log chance that the trips since then passed it over; float64 [s, DRAWS]."""
+        trips, config = self.shopping.trips, self.config
+        inside = trips.day < config.days
+        width = config.days + FURTHEST + 1
+        keys = trips.member[inside] * width + trips.day[inside]  # ascending
+        log = np.log(np.where(trips.top_up[inside], config.top_up_forget, config.forget))
+        before = np.concatenate([[0.0], log.cumsum()])
+        member = self.shopping.staples.member[rows][:, None]
+        first = np.maximum(np.ceil(due), self.day[rows][:, None] + 1)
+        first = np.minimum(first, config.days).astype(np.int64)
+        begin = np.searchsorted(keys, member * width + first)
+        end = np.searchsorted(keys, member * width + config.days)
+        return np.asarray(before[end] - before[begin])
+
+    def _stays(self, rows: NDArray[np.int64]) -> Floats:
+        """Cumulative log chance of not buying a due item on the days after the window; [s, FURTHEST + 1]."""
+        config, members = self.config, self.shopping.members
+        owner = self.shopping.staples.member[rows]
+        days = (config.days + np.arange(FURTHEST)) % DAYS_PER_WEEK
+        rate = members.trips[owner][:, None] / config.days * self.people.week[members.rows[owner]][:, days]
+        kept = (1 - config.top_ups) * (1 - config.forget) + config.top_ups * (1 - config.top_up_forget)
+        log = np.log1p(np.expm1(-rate) * kept)
+        return np.hstack([np.zeros((len(rows), 1)), log.cumsum(axis=1)])
+
+
+def _moment(by: Floats, q: float) -> Floats:
+    """When a share q has bought, a day's purchases falling evenly into it; by: [s, days], at each day's end."""
+    day = np.minimum((by < q).sum(axis=1), by.shape[1] - 1)
+    rows = np.arange(len(by))
+    before = np.where(day > 0, by[rows, day - 1], 0.0)
+    share = (q - before) / np.maximum(by[rows, day] - before, 1e-12)
+    return np.asarray(day + np.clip(share, 0.0, 1.0))
