@@ -108,7 +108,7 @@ class Law:
 
 
 def _moment(by: Floats, q: float) -> Floats:
-    """When a share q has bought, a day's purchases falling evenly into it; by: [s, days], at each day's end."""
+    """When a share q has bought, a day's purchases falling evenly into it; by: [s, days], at days' ends."""
     day = np.minimum((by < q).sum(axis=1), by.shape[1] - 1)
     rows = np.arange(len(by))
     before = np.where(day > 0, by[rows, day - 1], 0.0)
