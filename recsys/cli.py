@@ -22,6 +22,7 @@ SUMMARIES = {
     "publish": "Register a finished run's bundle.",
     "promote": "Point an alias at a registered version.",
     "serve": "Serve a bundle inside one silo over HTTP.",
+    "replenishment": "List what a silo's customers will need again, and when.",
     "budget": "Show, trace and verify what privacy was spent.",
     "audit": "Attack the real code and show what leaks beside what is claimed.",
 }

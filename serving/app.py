@@ -17,6 +17,7 @@ from serving.loading import load_state
 from serving.middleware import Envelope
 from serving.model import endpoints as model
 from serving.recommendations import endpoints as recommendations
+from serving.replenishment import endpoints as replenishment
 from serving.schemas import COMMON_ERRORS
 from serving.settings import Settings
 from serving.state import State
@@ -76,7 +77,7 @@ def _silo_app(state: State) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.serving = state
-    routers = [recommendations.router, customers.router, items.router, events.router, model.router]
+    routers = [recommendations.router, replenishment.router, items.router, events.router, model.router]
     for router in [*routers, *([customers.demo_router] if state.settings.demo else [])]:
         app.include_router(router, responses=COMMON_ERRORS)
     app.add_middleware(Envelope, metrics=state.metrics, max_body_bytes=state.settings.max_body_bytes)

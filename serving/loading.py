@@ -24,12 +24,10 @@ from serving.customers.profiles import Profiles, consents_of
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
 from serving.metrics import Metrics
-from serving.settings import Settings
+from serving.settings import MAX_EVENTS_PER_CUSTOMER, Settings
 from serving.state import State
 
 logger = logging.getLogger("thousandfaces.serving")
-
-MAX_EVENTS_PER_CUSTOMER = 5_000
 
 
 def load_state(settings: Settings) -> State:
@@ -58,6 +56,7 @@ def _load(settings: Settings) -> State:
             settings=settings,
             silo_name=config.name,
             utc_offset_seconds=silo.utc_offset_seconds,
+            timezone=config.timezone,
             bundle=bundle,
             recommender=recommender,
             intervals=IntervalModel.from_arrays(bundle.intervals, bundle.catalogue),

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MAX_EVENTS_PER_CUSTOMER = 5_000
+"""The latest of a customer's events that answers read."""
+
 
 def default_cache() -> Path:
     """Where bundles fetched from a registry are kept: $XDG_CACHE_HOME or ~/.cache."""

@@ -31,6 +31,7 @@ class State:
     settings: Settings
     silo_name: str
     utc_offset_seconds: int
+    timezone: str
     bundle: Bundle
     recommender: Recommender
     intervals: IntervalModel

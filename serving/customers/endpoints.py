@@ -1,4 +1,4 @@
-"""What is due for a customer; and, on a demo server only, customers to choose from."""
+"""On a demo server only: customers to choose from, and what they did."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from serving.customers.demo import customers_to_choose, latest_events
-from serving.customers.schemas import (
-    REPLENISHMENT_EXAMPLE,
-    DemoCustomersOut,
-    DemoHistoryOut,
-    ReplenishmentOut,
-)
-from serving.customers.service import replenishment_of
+from serving.customers.schemas import DemoCustomersOut, DemoHistoryOut
 from serving.errors import ADD_CUSTOMER
 from serving.responses import json_response
 from serving.schemas import Identifier, error_example, ok_example
-from serving.state import request_id_of, state_of
+from serving.state import state_of
 
-router = APIRouter(prefix="/v1", tags=["Customers"])
 demo_router = APIRouter(prefix="/v1/demo", tags=["Demo"])
 
 CustomerId = Annotated[Identifier, Path(examples=["c-00042"])]
@@ -31,43 +24,6 @@ UNKNOWN = error_example(
     ADD_CUSTOMER,
     "customer_id",
 )
-
-
-@router.get(
-    "/customers/{customer_id}/replenishment",
-    summary="What a customer will need again, and when",
-    response_class=Response,
-    responses={
-        200: ok_example(ReplenishmentOut, REPLENISHMENT_EXAMPLE),
-        403: error_example(
-            "no_consent",
-            "customer 'c-00007' has not consented to personalisation",
-            "ask the customer for consent, or use the non-personalised recommendations",
-            "customer_id",
-        ),
-        404: UNKNOWN,
-        409: error_example(
-            "no_event_times",
-            "silo 'north' has no timestamps, so nothing is known about when",
-            "connect a table with timestamps",
-        ),
-    },
-)
-async def replenishment(
-    request: Request,
-    customer_id: CustomerId,
-    lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
-    horizon_days: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 30,
-) -> Response:
-    """The consumables that are due, or overdue, within the horizon: soonest first, with how sure that is."""
-    answer = replenishment_of(
-        state_of(request),
-        customer_id,
-        lead_days=lead_days,
-        horizon_days=horizon_days,
-        request_id=request_id_of(request),
-    )
-    return json_response(answer)
 
 
 @demo_router.get(

@@ -35,8 +35,15 @@ class Assortment:
 
         Raises BundleError where the silo sells nothing that the bundle's catalogue knows.
         """
-        sold = _sold(catalogue, items)
-        return cls(_details(catalogue, items), sold, sold & ~_sold_out(catalogue, stock))
+        return cls(_details(catalogue, items), *available_items(catalogue, items, stock))
+
+
+def available_items(
+    catalogue: Catalogue, items: pa.Table, stock: pa.Table
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which items are sold, and which can be had (see `Assortment`); raises what `Assortment.of` does."""
+    sold = _sold(catalogue, items)
+    return sold, sold & ~_sold_out(catalogue, stock)
 
 
 def _sold(catalogue: Catalogue, items: pa.Table) -> NDArray[np.bool_]:

@@ -1,0 +1,55 @@
+"""Needs of a whole category, where a customer buys now this and now that item of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.history import Histories
+from recsys.models.intervals import consumables
+from recsys.models.replenishment import IntervalModel
+from recsys.recommend.due import NO_SIGNAL, DueItems
+
+LEAST_ITEMS, LEAST_DAYS = 2, 3
+
+
+@dataclass(frozen=True)
+class CategoryNeeds:
+    """Categories that are due, and what stands for them.
+
+    found:    a pair for each category; its item merely stands for the category
+    members:  by pair, the customer's own items of the category, most often bought first
+    """
+
+    found: DueItems
+    members: dict[int, NDArray[np.int32]]
+
+
+def category_needs(model: IntervalModel, h: Histories, now: int, without: NDArray[np.int32]) -> CategoryNeeds:
+    """When one customer needs something of a category again, all items of it taken together.
+
+    Of categories with at least 2 different consumables that were bought, on 3 days in all. Each of them is
+    counted as one item, the one bought most often; the model is the same. without: int32 [items], items that
+    count for nothing (turned down). Raises OrderingError without timestamps.
+    """
+    h = h.purchases()
+    codes, names = model.catalogue.category_codes
+    named = np.array([bool(name) for name in names])
+    used_up = consumables(model.catalogue)[h.items] & named[codes[h.items]] & ~np.isin(h.items, without)
+    h = h.where(used_up)
+    days, code = h.baskets(), codes[h.items]
+    items, members = h.items.copy(), dict[int, NDArray[np.int32]]()
+    keep = np.zeros(len(items), np.bool_)
+    for category in np.unique(code):
+        rows = code == category
+        own, counts = np.unique(h.items[rows], return_counts=True)
+        if len(own) < LEAST_ITEMS or len(np.unique(days[rows])) < LEAST_DAYS:
+            continue
+        own = own[np.argsort(-counts, kind="stable")]
+        items[rows], members[int(own[0])] = own[0], own
+        keep |= rows
+    needs = model.needs(replace(h, items=items).where(keep), now)
+    blank = np.full(len(needs), NO_SIGNAL), np.zeros(len(needs), np.bool_)
+    return CategoryNeeds(DueItems(needs, *blank), members)

@@ -1,0 +1,104 @@
+"""`thousandfaces replenishment`: lists of what customers need again, made and kept inside their silo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def replenishment() -> None:
+    """List what customers will need again, and when, inside one silo."""
+
+
+@replenishment.command()
+@click.option(
+    "--bundle",
+    required=True,
+    metavar="DIR|models:/NAME@ALIAS",
+    help="The bundle whose model is used, or where to fetch it.",
+)
+@click.option(
+    "--silo",
+    "silo_toml",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="SILO.TOML",
+    help="The silo whose customers are listed.",
+)
+@click.option(
+    "--date",
+    help="The day (its start in the silo's time zone) or ISO moment the list is for, also a future one; "
+    "what happens later is not looked at.  [default: now]",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A *.parquet or *.csv file.")
+@click.option(
+    "--within",
+    default=14.0,
+    show_default=True,
+    type=click.FloatRange(0, 365, min_open=True),
+    metavar="DAYS",
+    help="List what is expected to be needed within so many days, or overdue.",
+)
+@click.option(
+    "--least",
+    type=click.FloatRange(0, 1),
+    metavar="CHANCE",
+    help="List instead what is needed with at least this chance within the shortest of 3, 7, 14 and 30 days "
+    "that covers --within.",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    metavar="N",
+    help="At most so many items of a customer, the likeliest ones.",
+)
+@click.option(
+    "--lead-days",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0, 30),
+    help="Remind so many days ahead.",
+)
+def due(
+    bundle: str,
+    silo_toml: Path,
+    date: str | None,
+    out: Path,
+    within: float,
+    least: float | None,
+    most: int | None,
+    lead_days: float,
+) -> None:
+    """Write who needs what again: one row for each customer (with consent to personalisation) and item.
+
+    The same numbers as the API gives. The flags price_sensitive and dormant come from the customer's own
+    events and public prices; they may decide on a coupon, never on a price of the customer's own.
+
+    Example: thousandfaces replenishment due --bundle runs/latest/bundle --silo silos/north/silo.toml
+    --date 2026-03-02 --out due.parquet
+    """
+    import time
+
+    from recsys.bundle.source import source_of
+    from recsys.silos.config import SiloConfig
+    from serving.replenishment.calendar import moment_of
+    from serving.replenishment.duelist import write_due_list
+    from serving.replenishment.output import check_path
+    from serving.replenishment.rows import Question
+    from serving.settings import default_cache
+
+    check_path(out)
+    config = SiloConfig.load(silo_toml)
+    now = int(time.time()) if date is None else moment_of(date, config.timezone)
+    question = Question(now, config.timezone, lead_days, within, least, most)
+    model = source_of(bundle, default_cache()).load()
+    click.echo(f"reading silo {config.name}", err=True)
+
+    written = write_due_list(config.training_silo(), model, question, out, _progress)
+    click.echo(f"{written.rows:,} rows of {written.customers:,} customers in {out}")
+
+
+def _progress(done: int, of: int) -> None:
+    click.echo(f"{done:,} of {of:,} customers", err=True)

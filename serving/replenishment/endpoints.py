@@ -1,0 +1,63 @@
+"""GET /v1/customers/{customer_id}/replenishment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from serving.customers.endpoints import UNKNOWN, CustomerId
+from serving.replenishment.schemas import REPLENISHMENT_EXAMPLE, ReplenishmentOut
+from serving.replenishment.service import replenishment_of
+from serving.responses import json_response
+from serving.schemas import error_example, ok_example
+from serving.state import request_id_of, state_of
+
+router = APIRouter(prefix="/v1", tags=["Customers"])
+
+
+@router.get(
+    "/customers/{customer_id}/replenishment",
+    summary="What a customer will need again, and when",
+    response_class=Response,
+    responses={
+        200: ok_example(ReplenishmentOut, REPLENISHMENT_EXAMPLE),
+        403: error_example(
+            "no_consent",
+            "customer 'c-00007' has not consented to personalisation",
+            "ask the customer for consent, or use the non-personalised recommendations",
+            "customer_id",
+        ),
+        404: UNKNOWN,
+        409: error_example(
+            "no_event_times",
+            "silo 'north' has no timestamps, so nothing is known about when",
+            "connect a table with timestamps",
+        ),
+    },
+)
+async def replenishment(
+    request: Request,
+    customer_id: CustomerId,
+    lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
+    horizon_days: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 30,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many items.")] = 100,
+    offset: Annotated[int, Query(ge=0, le=100_000, description="Leave out so many items.")] = 0,
+) -> Response:
+    """The consumables that are due, or overdue, within the horizon: soonest first, with how sure that is.
+
+    What was returned or dismissed is left out until it is bought again; what was declined (the event
+    `decline`), until it is bought again or a device reports. A device's event `empty` or `expired` makes its
+    item due at once and asks whether to order again. What is out of stock comes with a substitute.
+    """
+    answer = replenishment_of(
+        state_of(request),
+        customer_id,
+        lead_days=lead_days,
+        horizon_days=horizon_days,
+        limit=limit,
+        offset=offset,
+        request_id=request_id_of(request),
+    )
+    return json_response(answer)

@@ -1,0 +1,170 @@
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from starlette.testclient import TestClient
+
+import serving.replenishment.reading as reading
+from recsys.bundle.store import read_bundle
+from recsys.errors import BundleError, ConfigError, OrderingError, ThousandFacesError
+from recsys.silos.config import SiloConfig
+from serving.replenishment.cli import replenishment
+from serving.replenishment.duelist import SCHEMA, write_due_list
+from serving.replenishment.output import whole_file
+from serving.replenishment.rows import Question
+from serving.settings import Settings
+from tests.serving.builder import PERSONAL_ONLY, TASTE, event, item
+
+Make = Callable[..., pa.Table]
+
+
+def now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def listed(settings: Settings, out: Path, *more: str) -> Any:
+    command = ["due", "--bundle", str(settings.bundle), "--silo", str(settings.silo), "--out", str(out)]
+    return CliRunner().invoke(replenishment, [*command, *more])
+
+
+def rows(settings: Settings, folder: Path, *more: str) -> list[dict[str, Any]]:
+    done = listed(settings, folder / "due.parquet", *more)
+    assert done.exit_code == 0, done.output + str(done.exception)
+    found: list[dict[str, Any]] = pq.read_table(folder / "due.parquet").to_pylist()
+    return found
+
+
+def test_only_who_consented_to_personalisation_is_listed(settings: Settings, tmp_path: Path) -> None:
+    found = rows(settings, tmp_path, "--within", "365")
+    assert [one["customer_id"] for one in found] == [PERSONAL_ONLY] + [TASTE] * 3
+    assert {one["item_id"] for one in found[1:]} == {item(0), item(10), item(20)}
+    assert found[0]["basis"] == "typical for category-1"
+    assert found[1]["basis"] == "your own 6 purchases"
+
+
+def test_the_numbers_are_those_of_the_api(
+    settings: Settings, serve: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    client = serve(settings, demo=False)
+    client.post("/v1/events", json=event("e-1", number=10, event="decline"))
+    client.post("/v1/events", json=event("e-2", number=30, event="empty"))
+    answer = client.get(f"/v1/customers/{TASTE}/replenishment?horizon_days=14").json()
+    found = [
+        one for one in rows(settings, tmp_path, "--date", answer["as_of"]) if one["customer_id"] == TASTE
+    ]
+    assert {one["item_id"] for one in found} == {item(0), item(20), item(30)}
+    assert [one["item_id"] for one in found] == [one["item_id"] for one in answer["due"]]
+    for row, due in zip(found, answer["due"], strict=True):
+        for name in ("expected_at", "low", "high"):
+            assert row[name] == datetime.fromisoformat(due[name])
+        assert row["remind_on"].isoformat() == due["remind_on"]
+        assert row["basis"] == due["basis"]
+        assert all(row[name] == due[name] for name in due if name.startswith("p_within"))
+
+
+def test_csv_says_the_same_as_parquet(settings: Settings, tmp_path: Path) -> None:
+    date = ["--date", datetime.now(UTC).date().isoformat()]
+    found = rows(settings, tmp_path, *date)
+    assert listed(settings, tmp_path / "due.csv", *date).exit_code == 0
+    text = pyarrow.csv.read_csv(tmp_path / "due.csv")
+    assert text.column_names == SCHEMA.names
+    assert text["item_id"].to_pylist() == [one["item_id"] for one in found]
+    assert text["expected_at"].cast(pa.timestamp("ms", tz="UTC")).to_pylist() == [
+        one["expected_at"] for one in found
+    ]
+    assert text["dormant"].to_pylist() == [one["dormant"] for one in found]
+
+
+def test_past_and_future_days_are_defined(settings: Settings, tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    past = rows(settings, tmp_path, "--date", (today - timedelta(days=17)).isoformat())
+    assert {one["basis"] for one in past if one["customer_id"] == TASTE} == {"your own 3 purchases"}
+    future = rows(settings, tmp_path, "--date", (today + timedelta(days=8)).isoformat(), "--within", "1")
+    mine = [one for one in future if one["customer_id"] == TASTE]
+    assert {one["basis"] for one in mine} == {"your own 6 purchases"}
+    assert all(one["remind_on"] == today + timedelta(days=8) for one in mine)
+    assert rows(settings, tmp_path, "--date", "2001-01-01") == []
+
+
+def test_options_narrow_the_list(settings: Settings, tmp_path: Path) -> None:
+    assert len(rows(settings, tmp_path, "--most", "1", "--within", "365")) == 2
+    everything = rows(settings, tmp_path, "--least", "0")
+    assert len(everything) == 4
+    some = rows(settings, tmp_path, "--least", "0.5", "--within", "10")
+    assert [one for one in everything if one["p_within_14"] >= 0.5] == some
+
+
+def test_chunks_change_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    date = ["--date", datetime.now(UTC).isoformat(), "--within", "365"]
+    whole = rows(settings, tmp_path, *date)
+    monkeypatch.setattr(reading, "CUSTOMERS", 1)
+    assert rows(settings, tmp_path, *date) == whole
+
+
+def test_what_is_sold_out_is_flagged(settings: Settings, tmp_path: Path) -> None:
+    stock = {"store_id": ["s-1"], "item_id": [item(10)], "quantity": [0.0]}
+    pq.write_table(pa.table(stock), settings.silo.parent / "stock.parquet")
+    found = rows(settings, tmp_path)
+    assert {one["item_id"] for one in found if one["out_of_stock"]} == {item(10)}
+
+
+def test_what_is_wrong_is_named(settings: Settings, tmp_path: Path) -> None:
+    wrong: list[tuple[str, list[str], str]] = [
+        ("due.xlsx", [], "unknown ending '.xlsx'"),
+        ("nowhere/due.csv", [], "its folder does not exist"),
+        ("due.csv", ["--date", "yesterday"], "'yesterday'"),
+        ("due.csv", ["--date", "1970-01-01"], "out of range"),
+    ]
+    for name, more, words in wrong:
+        error = listed(settings, tmp_path / name, *more).exception
+        assert isinstance(error, ConfigError)
+        assert words in str(error)
+        assert "\n" not in str(error)
+    for more in (["--within", "0"], ["--least", "2"], ["--most", "0"], ["--lead-days", "-1"]):
+        assert listed(settings, tmp_path / "due.csv", *more).exit_code == 2
+    assert not list(tmp_path.glob("*due.*"))
+
+
+def test_a_silo_without_times_and_a_bundle_without_intervals(settings: Settings, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    silo, bundle = SiloConfig.load(settings.silo).base_silo(), read_bundle(Path(settings.bundle))
+    question, out = Question(now(), "UTC"), tmp_path / "due.csv"
+    with pytest.raises(BundleError, match="no replenishment model"):
+        write_due_list(silo, replace(bundle, intervals={}), question, out)
+    path = settings.silo.parent / "interactions.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("timestamp"), path)
+    with pytest.raises(OrderingError, match="no timestamps"):
+        write_due_list(silo, bundle, question, out)
+    assert not out.exists()
+
+
+def test_a_broken_row_is_named_and_nothing_is_left(settings: Settings, tmp_path: Path) -> None:
+    path = settings.silo.parent / "interactions.parquet"
+    table = pq.read_table(path)
+    negative = table.set_column(table.column_names.index("quantity"), "quantity", [[-1.0] * len(table)])
+    pq.write_table(negative, path)
+    done = listed(settings, tmp_path / "due.csv")
+    assert isinstance(done.exception, ThousandFacesError)
+    assert "quantity" in str(done.exception)
+    assert not list(tmp_path.glob("*due*"))
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "due.parquet"
+    path.write_bytes(b"the old one")
+    with pytest.raises(KeyError), whole_file(path, SCHEMA) as writer:
+        writer.write_table({}["no such table"])
+    assert path.read_bytes() == b"the old one"
+    assert [one.name for one in tmp_path.iterdir()] == ["due.parquet"]
+    with whole_file(path, SCHEMA) as writer:
+        writer.write_table(SCHEMA.empty_table())
+    assert pq.read_table(path).schema.equals(SCHEMA)
+    assert os.stat(path).st_mode & 0o077 == 0
