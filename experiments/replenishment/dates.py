@@ -12,25 +12,23 @@ from experiments.replenishment.outcomes import Figure, Outcomes, mean_ends
 def date_figures(forecast: Forecast, outcomes: Outcomes, draws: NDArray[np.float64]) -> dict[str, Figure]:
     """Figures of dates, in whole days of the shop's clock.
 
-    mae_days: over pairs bought again within the data for which a date was named. Late purchases are not among
-        them, so a method that names early dates looks better than it is.
-    mae_restricted_days: over all pairs, both dates cut at the end of the data, a pair without a date being
-        beyond it: nothing is left out (Uno et al. 2014 restrict means so).
+    mae_days: over pairs bought again within the data. Late purchases are not among them, so a method that
+        names early dates looks better than it is.
+    mae_restricted_days: over all pairs; of those not bought again, the end of the data is what is known
+        (Uno et al. 2014 restrict means so). In both, dates beyond the data, and none, count as its end.
     coverage_80: over pairs whose interval ends within the data, so that what happened is known of each: the
         share of the day of purchase that lies in the interval; coverage_pairs: the share of such pairs
     answered: share of pairs with a date; seen: share of pairs bought again within the data
     """
     rows, following, end = outcomes.rows, outcomes.next, float(outcomes.ahead)
     named, seen = ~np.isnan(forecast.expected), np.isfinite(following)
-    expected = np.floor(np.maximum(forecast.expected, 0.0))
-    both = named & seen
-    errors = np.abs(expected - np.where(seen, following, 0.0))
-    restricted = np.abs(np.minimum(np.where(named, expected, end), end) - np.minimum(following, end))
+    expected = np.minimum(np.floor(np.maximum(np.where(named, forecast.expected, end), 0.0)), end)
+    errors = np.abs(expected - np.minimum(following, end))
     known = named & (np.nan_to_num(forecast.high, nan=np.inf) <= end)
     inside = _inside(forecast, np.where(seen, following, end))
     parts = {
-        "mae_days": (errors, both),
-        "mae_restricted_days": (restricted, np.ones(len(rows), bool)),
+        "mae_days": (errors, seen),
+        "mae_restricted_days": (errors, np.ones(len(rows), bool)),
         "coverage_80": (inside, known),
         "coverage_pairs": (known.astype(np.float64), np.ones(len(rows), bool)),
         "answered": (named.astype(np.float64), np.ones(len(rows), bool)),

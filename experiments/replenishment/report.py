@@ -155,7 +155,7 @@ class Replenishment:
             + ": the share of judged pairs",
             *([f"private over others (log loss: below 1 is better; AUC: above): {ratios}"] if ratios else []),
             "gap baselines make chances of a gap by an exponential; ece: 10 bins of equal width; mae_days: "
-            "pairs bought again within the data; mae_restricted_days: all pairs, dates cut at the end of it; "
+            "pairs bought again within the data; mae_restricted_days: all pairs; dates count up to its end; "
             "coverage_80: pairs whose interval ends within the data",
             f"{LIST}: {LENGTH} own items by chance within {WITHIN} days, first basket after the cut-off of "
             f"{self.listed_customers:,} customers; due_ratio: over the most frequent own items"

@@ -23,7 +23,7 @@ def test_dates_by_hand() -> None:
     forecast = Forecast(np.full((5, 4), 0.5), expected, expected - 4.0, expected + 10.0)
     outcomes = Outcomes.of(np.arange(5), np.array([2.0, np.inf, 3.0, 31.0, 0.0]), 40)
     found = {name: value for name, (value, _) in date_figures(forecast, outcomes, outcomes.draws()).items()}
-    assert found["mae_days"] == pytest.approx((2 + 19 + 0) / 3)
+    assert found["mae_days"] == pytest.approx((2 + 37 + 9 + 0) / 4)
     # Beyond the data counts as its end: 2, 20, 37 (no date named), 9, 0.
     assert found["mae_restricted_days"] == pytest.approx((2 + 20 + 37 + 9 + 0) / 5)
     # Intervals that end within 40 days: [.6, 14.6] holds day 2, [16, 30] saw nothing, [0, 10] holds day 0.
