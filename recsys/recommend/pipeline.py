@@ -132,7 +132,9 @@ class Recommender:
         self, query: Query, profile: Profile, scored: Scored, top: NDArray[np.int64]
     ) -> tuple[Recommended, ...]:
         items = scored.items[top]
-        reasons = self._explainer.reasons(items, profile, query.history, query.context_items)
+        reasons = self._explainer.reasons(
+            items, profile, query.history, query.context_items, query.due if query.personalised else {}
+        )
         bought = set(profile.bought.tolist())
         rows = zip(items.tolist(), scored.scores[top].tolist(), reasons, strict=True)
         return tuple(

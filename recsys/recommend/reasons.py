@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +29,18 @@ class Explainer:
         self._log_lifts = np.log(np.maximum(parts.lifts, 1.0))
 
     def reasons(
-        self, items: NDArray[np.int64], profile: Profile, history: Histories, context: Sequence[int]
+        self,
+        items: NDArray[np.int64],
+        profile: Profile,
+        history: Histories,
+        context: Sequence[int],
+        due: Mapping[int, str],
     ) -> list[Reason]:
-        """One reason per item; `history` is this one customer's, `context` the scene's items.
+        """One reason per item; `history` is this one customer's, `context` the scene's items, `due` the words
+        for items that are needed soon.
 
-        In this order: goes with the scene's item, bought before, goes with an own item, matches an own item
-        in the vectors, popular.
+        In this order: goes with the scene's item, due again, bought before, goes with an own item, matches an
+        own item in the vectors, popular.
         """
         sources = profile.ids[profile.weights > 0.0]
         weights = profile.weights[profile.weights > 0.0][:, None]
@@ -46,6 +52,8 @@ class Explainer:
         def reason(place: int, item: int) -> Reason:
             if scene[place] >= 0:
                 return self.goes_with(context[scene[place]])
+            if item in due:
+                return Reason(ReasonKind.DUE, item, due[item])
             if item in bought:
                 return _bought_before(item, bought[item])
             if together[place] >= 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -69,6 +70,7 @@ class Query:
     now:           Unix seconds (UTC) of the question, for callers; the ranking itself is timeless
     context_items: what the scene is about: the item of a product page, the items in the cart
     new_only:      leave out what the customer has bought before
+    due:           by item, why it is needed soon, in words ("Due again about Friday"); changes no score
     """
 
     history: Histories
@@ -80,6 +82,7 @@ class Query:
     now: int | None = None
     context_items: tuple[int, ...] = ()
     new_only: bool = False
+    due: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.history) != 1:
@@ -91,12 +94,13 @@ class Query:
 
     def anonymous(self) -> Query:
         """The same question without the customer: no history, not personalised."""
-        return replace(self, history=no_history(), personalised=False, new_only=False)
+        return replace(self, history=no_history(), personalised=False, new_only=False, due={})
 
 
 class ReasonKind(StrEnum):
     """What a reason rests on."""
 
+    DUE = "due"
     BOUGHT_BEFORE = "bought_before"
     GOES_WITH = "goes_with"
     TASTE = "taste"

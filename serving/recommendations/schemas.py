@@ -74,7 +74,7 @@ class RecommendationsIn(Input):
 class ReasonOut(BaseModel):
     """Why an item is there: from the customer's own events or from published facts."""
 
-    kind: str = Field(description="bought_before, goes_with, taste or popular")
+    kind: str = Field(description="due, bought_before, goes_with, taste or popular")
     text: str
     item_id: str | None = None
 
@@ -121,7 +121,7 @@ OUT_EXAMPLE: dict[str, Any] = {
             **ITEM_EXAMPLE,
             "score": 1.731,
             "kind": "repeat",
-            "reason": {"kind": "bought_before", "text": "You buy this regularly", "item_id": "oat-milk-1l"},
+            "reason": {"kind": "due", "text": "Due again about Friday", "item_id": "oat-milk-1l"},
         }
     ],
     "model_version": "2026-03-01-a1b2c3",

@@ -11,6 +11,7 @@ from recsys.recommend.types import Degraded, Query, Ranking, Recommended, no_his
 from serving.customers.profiles import Arrival, Consent, merge
 from serving.errors import unknown_item
 from serving.recommendations.schemas import HistoryEntry, RecommendationsIn
+from serving.replenishment.soon import due_soon
 from serving.state import State
 
 UNKNOWN_CUSTOMER = "unknown_customer"
@@ -32,7 +33,8 @@ WHY = {
 
 def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict[str, Any]:
     """The answer to one request as plain values. Raises ApiError for an unknown item in the history."""
-    history, reasons = _subject(state, request)
+    events, reasons = _subject(state, request)
+    history = None if events is None else events.without_signals()
     context, unknown = _context(state, request.context_items)
     query = Query(
         history=history if history is not None else no_history(),
@@ -43,6 +45,7 @@ def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict
         candidates=state.assortment.available,
         now=int(state.clock.seconds()),
         context_items=context,
+        due={} if events is None else due_soon(state, events),
     )
     ranking = state.recommender.recommend(query)
     notes = _all_notes(reasons, ranking, unknown)
@@ -74,7 +77,7 @@ def _subject(state: State, request: RecommendationsIn) -> tuple[Histories | None
     if not request.personalized:
         return None, []
     if request.history is not None:
-        return _inline_history(state, request.history).without_signals(), []
+        return _inline_history(state, request.history), []
     if request.customer_id is None:
         return None, []
     consent = state.profiles.consent(request.customer_id)
@@ -82,7 +85,7 @@ def _subject(state: State, request: RecommendationsIn) -> tuple[Histories | None
         return None, [UNKNOWN_CUSTOMER]
     if Consent.PERSONALISATION not in consent:
         return None, [NO_CONSENT]
-    history = state.profiles.history(request.customer_id).without_signals()
+    history = state.profiles.history(request.customer_id)
     if history.ordering is Ordering.NONE and state.bundle.manifest.sequence.needs_order:
         return replace(history, ordering=Ordering.ORDER_NUMBER), [NO_ORDER]
     return history, []

@@ -6,7 +6,7 @@ const NOBODY = "";
 const config = JSON.parse(document.getElementById("config").textContent);
 const $ = (id) => document.getElementById(id);
 const state = { api: null, model: null, customer: NOBODY, before: null, turn: 0, consent: new Map() };
-const DONE = { view: "You viewed", cart: "You put in the cart", purchase: "You bought", dismiss: "Noted, not interested in" };
+const DONE = { view: "You viewed", cart: "You put in the cart", purchase: "You bought", dismiss: "Noted, not interested in", decline: "No reminder until you buy" };
 
 function notice(text, isError = false) {
   $("notice").hidden = !text;
@@ -114,7 +114,9 @@ function glide(old) {
 
 function showDue(answer, mine) {
   const now = state.api.now();
-  fill($("due"), likeliest(answer.due, 6).map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
+  state.due = answer.due;
+  const lines = [...likeliest(answer.due, 6), ...(answer.categories ?? []).slice(0, 2)];
+  fill($("due"), lines.map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
 }
 
 function likeliest(due, count) {
@@ -151,8 +153,8 @@ function showFacts(mine) {
 }
 
 async function act(button) {
-  const one = button.closest(".card");
-  const item = state.items.find((candidate) => candidate.item_id === one.dataset.item);
+  const one = button.closest("[data-item]");
+  const item = [...state.items, ...state.due].find((candidate) => candidate.item_id === one.dataset.item);
   const buttons = [...one.querySelectorAll("button")];
   for (const other of buttons) other.disabled = true;
   try {
@@ -177,7 +179,7 @@ $("silo").addEventListener("change", guarded((event) => chooseSilo(Number(event.
 $("customer").addEventListener("change", guarded((event) => chooseCustomer(event.target.value)));
 $("customer-id").addEventListener("change", guarded((event) => chooseCustomer(event.target.value.trim())));
 $("personalised").addEventListener("change", guarded(() => { state.before = null; $("change").textContent = ""; return refresh(); }));
-$("cards").addEventListener("click", guarded(async (event) => {
+for (const list of ["cards", "due"]) $(list).addEventListener("click", guarded(async (event) => {
   const button = event.target.closest("button[data-event]");
   if (button) await act(button);
 }));

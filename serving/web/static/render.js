@@ -2,7 +2,7 @@
 const currency = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const dayName = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
 const DAY = 86400000;
-const VERBS = { view: "Viewed", cart: "In the cart", purchase: "Bought", return: "Returned", rating: "Rated", dismiss: "Not interested" };
+const VERBS = { view: "Viewed", cart: "In the cart", purchase: "Bought", return: "Returned", rating: "Rated", dismiss: "Not interested", empty: "Reported empty", expired: "Reported expired", decline: "No reminder" };
 
 export const element = (tag, className, text) => {
   const made = document.createElement(tag);
@@ -82,16 +82,53 @@ function dueWords(date, now) {
 
 const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 
+function dueFacts(item) {
+  const sure = item.device ? item.basis : `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`;
+  const facts = [element("p", "sub", item.weekly_habit ? `${sure} · ${item.weekly_habit.text}` : sure)];
+  if (item.out_of_stock) {
+    const instead = item.substitute ? `; instead: ${item.substitute.title || item.substitute.item_id}` : "";
+    facts.push(element("p", "sub alert", `Out of stock${instead}`));
+  }
+  if (item.stock_up) facts.push(element("p", "sub", item.stock_up.text));
+  if (item.items?.length) facts.push(element("p", "sub", `Yours: ${item.items.map((one) => one.title || one.item_id).join(", ")}`));
+  return facts;
+}
+
+function answerButton(kind, label, style, item) {
+  const made = element("button", style, label);
+  made.type = "button";
+  made.dataset.event = kind;
+  made.setAttribute("aria-label", `${label}: ${item.title || item.item_id}`);
+  return made;
+}
+
+function dueAnswers(item) {
+  const made = element("div", "answers");
+  made.setAttribute("role", "group");
+  made.setAttribute("aria-label", item.title || item.item_id);
+  if (item.device?.question) {
+    const yes = item.out_of_stock ? [] : [answerButton("cart", "Yes", "yes", item)];
+    made.append(element("span", "", item.device.question), ...yes, answerButton("decline", "No", "", item));
+  } else {
+    made.append(answerButton("decline", "Don't remind me", "", item));
+  }
+  return made;
+}
+
 export function dueLine(item, now) {
   const made = element("li");
-  const when = dueWords(new Date(item.expected_at), now);
+  const when = item.device ? { text: "now", late: true } : dueWords(new Date(item.expected_at), now);
   const left = element("div");
-  left.append(element("p", "line", item.title || item.item_id), element("p", "sub", `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`));
+  left.append(element("p", "line", item.title || item.category || item.item_id), ...dueFacts(item));
   const bar = element("div", "bar");
   const fill = element("i");
   fill.style.width = `${Math.round(item.p_within_7 * 100)}%`;
   bar.append(fill);
   made.append(left, element("p", when.late ? "when late" : "when", when.text), bar);
+  if (item.item_id) {
+    made.dataset.item = item.item_id;
+    made.append(dueAnswers(item));
+  }
   return made;
 }
 

@@ -25,6 +25,19 @@ def test_an_item_of_ones_own_was_bought_before(recommender):
     assert found[8].text == "You bought it before"
 
 
+def test_an_item_that_is_due_says_when(recommender):
+    history, due = make_history((7, 30), (7, 20), (8, 3)), {7: "Due again about Friday", 40: "Due again now"}
+    found = reasons(recommender, Query(history, 60, due=due))
+    assert (found[7].kind, found[7].item, found[7].text) == (ReasonKind.DUE, 7, "Due again about Friday")
+    assert found[40].kind is ReasonKind.DUE
+    assert found[8].kind is ReasonKind.BOUGHT_BEFORE
+    for anonymous in (
+        Query(history, 60, due=due).anonymous(),
+        Query(history, 60, due=due, personalised=False),
+    ):
+        assert ReasonKind.DUE not in {reason.kind for reason in reasons(recommender, anonymous).values()}
+
+
 def test_a_neighbour_goes_with_the_own_item_of_the_strongest_link(recommender):
     bundle = recommender.bundle
     found = reasons(recommender, Query(make_history((7, 5), (8, 5)), 60))

@@ -29,7 +29,7 @@ def test_a_known_customer_gets_own_items_first_and_then_own_taste(client: TestCl
     answer = ask(client, customer_id=TASTE, k=8)
     assert set(ids(answer)[:3]) == {item(0), item(10), item(20)}
     assert [one["kind"] for one in answer["items"][:3]] == ["repeat"] * 3
-    assert answer["items"][0]["reason"]["kind"] == "bought_before"
+    assert answer["items"][0]["reason"]["kind"] == "due"
     taste = [one for one in answer["items"] if one["reason"]["kind"] in {"taste", "goes_with"}]
     assert taste
     assert all(one["reason"]["item_id"] in {item(0), item(10), item(20)} for one in taste)
