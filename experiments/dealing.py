@@ -141,6 +141,8 @@ def _write_silo(folder: Path, part: Part, item_ids: NDArray[Any], catalogue: pa.
     if mine.ordering in ORDER_COLUMNS:
         interactions[ORDER_COLUMNS[mine.ordering]] = mine.times
     yes = np.ones(len(part.customer_ids), bool)
+    if (mine.quantities != 1.0).any():
+        interactions["quantity"] = mine.quantities.astype(np.float64)
     customers = {
         "customer_id": part.customer_ids,
         "person_key": part.customer_ids,

@@ -71,7 +71,7 @@ def read_purchases(folder: Path, silo_column: str | None = None) -> Purchases:
     """Read a folder of Parquet files.
 
     One of interactions, transactions, baskets or ratings.parquet with customer_id and item_id, and, where the
-    set has them, timestamp or order_no, event, split; items.parquet is the public catalogue; a
+    set has them, timestamp or order_no, event, quantity, split; items.parquet is the public catalogue; a
     `*_test.parquet` file is the data set's own test part. Raises ConfigError or DataContractError naming
     file, column and value.
     """
@@ -85,7 +85,8 @@ def read_purchases(folder: Path, silo_column: str | None = None) -> Purchases:
     rows = np.lexsort((items, times, customers))
     offsets = np.searchsorted(customers[rows], np.arange(len(ids) + 1)).astype(np.int64)
     codes = np.full(len(rows), EventType.PURCHASE.code, np.int8)
-    histories = Histories(offsets, items[rows], times[rows], codes, np.ones(len(rows), np.float32), ordering)
+    units = _quantities(table, path)[rows]
+    histories = Histories(offsets, items[rows], times[rows], codes, units, ordering)
     silo_names, silos = read_silo_column(table, folder, path, silo_column)
     test = _test_part(table)
     number = {str(customer): position for position, customer in enumerate(ids)}
@@ -194,6 +195,26 @@ def _times(table: pa.Table, path: Path) -> tuple[Ordering, NDArray[np.int64]]:
             )
         return ordering, np.asarray(values.cast(pa.int64()).to_numpy(), np.int64)
     return Ordering.NONE, np.zeros(table.num_rows, np.int64)
+
+
+def _quantities(table: pa.Table, path: Path) -> NDArray[np.float32]:
+    """Units of every event; 1 where nothing is said."""
+    if "quantity" not in table.column_names:
+        return np.ones(table.num_rows, np.float32)
+    values = table["quantity"]
+    if not (pt.is_integer(values.type) or pt.is_floating(values.type)):
+        raise DataContractError(
+            Location(str(path), column="quantity", value=str(values.type)), "not a number", "cast the column"
+        )
+    units = np.asarray(pc.fill_null(values.cast(pa.float64()), 1.0).to_numpy(), np.float32)
+    wrong = np.flatnonzero(~((units >= 0.0) & np.isfinite(units)))
+    if len(wrong):
+        raise DataContractError(
+            Location(str(path), int(wrong[0]) + 1, "quantity", str(units[wrong[0]])),
+            "units are a number of at least 0",
+            "correct it, or leave the row out (returns are events of their own)",
+        )
+    return units
 
 
 def _with_test(

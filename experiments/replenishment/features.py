@@ -16,7 +16,7 @@ Columns = dict[str, NDArray[Any]]
 
 def pair_features(h: Histories, pairs: Pairs) -> NDArray[np.float64]:
     """The features of every pair, from purchases before its day alone; float64 [pairs, features]."""
-    columns = {**_own(pairs), **_windows(h, pairs)}
+    columns = {**_own(pairs), **_units(h, pairs), **_windows(h, pairs)}
     return np.stack(list(columns.values()), axis=1)
 
 
@@ -38,6 +38,27 @@ def _own(pairs: Pairs) -> Columns:
         "rate": (counts + 1.0) / (pairs.span + pairs.elapsed),
         "spread": np.where(counts > 1, spread, np.nan),
         "since first": pairs.span + pairs.elapsed,
+    }
+
+
+def _units(h: Histories, pairs: Pairs) -> Columns:
+    """Units bought last and before, and how long one of them lasted."""
+    bought = h.purchases()
+    days = (bought.times + h.utc_offset_seconds) // SECONDS_PER_DAY
+    past = days < pairs.day
+    position = np.searchsorted(pairs.keys, bought.rows[past] * pairs.n_items + bought.items[past])
+    units, since = np.maximum(bought.quantities[past], 1e-3), pairs.day - days[past]
+    latest = since == pairs.elapsed[position]
+    last = np.bincount(position[latest], units[latest], minlength=len(pairs))
+    before = np.bincount(position[~latest], units[~latest], minlength=len(pairs))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = np.where(pairs.counts > 0, before / pairs.counts, np.nan)
+        lasting = np.where(pairs.counts > 0, pairs.span / before, np.nan)
+    return {
+        "units": last,
+        "units over usual": last / usual,
+        "days a unit": lasting,
+        "elapsed over lasting": pairs.elapsed / (lasting * last),
     }
 
 

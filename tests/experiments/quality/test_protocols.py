@@ -91,6 +91,10 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     write(tmp_path, event=["view"] * 6_000)
     with pytest.raises(DataContractError, match="column 'event', value 'view'"):
         read_purchases(tmp_path)
+    for value, words in ((-2.0, "value '-2.0'"), (float("nan"), "value 'nan'"), ("two", "value 'string'")):
+        write(tmp_path, quantity=[value] * 6_000)
+        with pytest.raises(DataContractError, match=f"column 'quantity', {words}"):
+            read_purchases(tmp_path)
     write(tmp_path)
     with pytest.raises(ConfigError, match="no column 'brand' in"):
         read_purchases(tmp_path, "brand")

@@ -1,10 +1,12 @@
 """Baselines on examples that were worked out by hand, and where they must agree with each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from experiments.replenishment.features import pair_features
+from experiments.replenishment.features import _units, pair_features
 from experiments.replenishment.forecast import from_chances
 from experiments.replenishment.gaps import category_gap, personal_mean_gap, personal_median_gap
 from experiments.replenishment.pairs import Pairs
@@ -133,6 +135,16 @@ def test_dates_from_chances() -> None:
     assert found.low[0] == pytest.approx(-np.log(0.9) / rate)
     assert found.high[0] == pytest.approx(-np.log(0.1) / rate)  # beyond the last horizon
     assert from_chances(np.zeros((1, 4))).expected[0] == 36_500.0
+
+
+def test_units_tell_how_long_a_purchase_lasts() -> None:
+    shop = histories([(0, 0), (10, 0), (30, 0)])
+    shop = replace(shop, quantities=np.array([1.0, 2.0, 4.0], np.float32))
+    found = _units(shop, Pairs.on(shop, 45, 1))
+    assert found["units"][0] == 4.0
+    assert found["units over usual"][0] == pytest.approx(4 / 1.5)
+    assert found["days a unit"][0] == 10.0
+    assert found["elapsed over lasting"][0] == pytest.approx(15 / 40)
 
 
 def test_features_know_the_past_alone(pairs: Pairs) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from experiments.holdout import read_histories
 from experiments.quality.cli import bench
+from experiments.quality.silos import Budget, by_customer, deal
 from experiments.quality.tables import read_purchases
 from experiments.replenishment.methods import METHODS, Known, _best
 from experiments.replenishment.options import ReplenishmentOptions
@@ -16,6 +18,7 @@ from experiments.replenishment.poisson_gamma import GammaPrior, poisson_gamma
 from experiments.replenishment.protocol import cut
 from experiments.replenishment.run import run_all
 from recsys.errors import ConfigError
+from recsys.silos.config import FederationConfig
 from tests.experiments.replenishment.data import DAY, write_shop
 
 
@@ -68,6 +71,19 @@ def test_the_data_sets_own_test_part_is_left_out(tmp_path: Path) -> None:
     split = np.where(np.arange(rows) % 10 == 0, "next", "history")
     data = read_purchases(write_shop(tmp_path, split=split))
     assert len(cut(data).histories.items) == (split == "history").sum()
+
+
+def test_units_reach_the_silos(tmp_path: Path) -> None:
+    rows = len(read_purchases(write_shop(tmp_path)).histories.items)
+    units = [None if row % 3 == 0 else float(1 + row % 3) for row in range(rows)]
+    data = read_purchases(write_shop(tmp_path, quantity=units))
+    assert sorted(set(data.histories.quantities)) == [1.0, 2.0, 3.0]
+    trial = cut(data).trial
+    dealt = deal(data, trial, by_customer(data, trial, 1), Budget(1.0, 1e-6), tmp_path / "silos")
+    federation = FederationConfig.load(dealt.federation)
+    silo = federation.silo_configs()[0].base_silo()
+    histories = read_histories(silo, federation.read_catalogue())[0]
+    assert np.array_equal(histories.quantities, trial.learned.quantities)
 
 
 def test_variants_are_chosen_before_the_cut_off(tmp_path: Path) -> None:
