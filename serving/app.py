@@ -16,6 +16,7 @@ from serving.items import endpoints as items
 from serving.loading import load_state
 from serving.middleware import Envelope
 from serving.model import endpoints as model
+from serving.next_needs import endpoints as next_needs
 from serving.recommendations import endpoints as recommendations
 from serving.replenishment import endpoints as replenishment
 from serving.schemas import COMMON_ERRORS
@@ -77,7 +78,14 @@ def _silo_app(state: State) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.serving = state
-    routers = [recommendations.router, replenishment.router, items.router, events.router, model.router]
+    routers = [
+        recommendations.router,
+        replenishment.router,
+        next_needs.router,
+        items.router,
+        events.router,
+        model.router,
+    ]
     for router in [*routers, *([customers.demo_router] if state.settings.demo else [])]:
         app.include_router(router, responses=COMMON_ERRORS)
     app.add_middleware(Envelope, metrics=state.metrics, max_body_bytes=state.settings.max_body_bytes)

@@ -24,6 +24,7 @@ from serving.customers.profiles import Profiles, consents_of
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
 from serving.metrics import Metrics
+from serving.next_needs.life import Life
 from serving.settings import MAX_EVENTS_PER_CUSTOMER, Settings
 from serving.state import State
 
@@ -65,6 +66,7 @@ def _load(settings: Settings) -> State:
             events=log.result(),
             clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
             metrics=Metrics(silo=config.name, model_version=bundle.version),
+            life=Life.load(config, bundle.catalogue),
         )
 
 

@@ -18,6 +18,7 @@ from serving.customers.profiles import Profiles
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
 from serving.metrics import Metrics
+from serving.next_needs.life import Life
 from serving.settings import Settings
 
 
@@ -26,6 +27,7 @@ class State:
     """One silo's server. Everything but `profiles` and `events` is read-only.
 
     events: None where the silo keeps no online store, or its data has no times that events could follow
+    life: None where the silo names no plan of life stages
     """
 
     settings: Settings
@@ -40,6 +42,7 @@ class State:
     events: EventLog | None
     clock: Clock
     metrics: Metrics
+    life: Life | None = None
 
     @property
     def catalogue(self) -> Catalogue:

@@ -43,6 +43,7 @@ class SiloConfig(BaseModel):
     ledger: the privacy ledger, a file or a `postgresql://user@host/database?schema=NAME` URL
     purpose_caps: a cap of its own for what is spent on a purpose (training, evaluation, audit), at `delta`
     retention: how long what was released may be kept, in the operator's words; each charge records it
+    life_events, life_plan: dates that customers gave, and the public plan of what follows (see `silos.life`)
     approval_above: plans whose epsilon is above it need a second person's approval; 0 is every plan
     """
 
@@ -56,6 +57,8 @@ class SiloConfig(BaseModel):
     timezone: str = "UTC"
     ordering: Ordering | None = None
     online: FilePath | None = None
+    life_events: FilePath | None = None
+    life_plan: FilePath | None = None
     ledger: LedgerPlace = Path("ledger.sqlite")
     purpose_caps: dict[Purpose, Epsilon] = Field(default_factory=dict)
     retention: str | None = None

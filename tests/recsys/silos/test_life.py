@@ -1,0 +1,94 @@
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recsys.errors import ConfigError, DataContractError
+from recsys.silos.life import LifeDate, LifePlan, read_life_dates
+
+HEADER = "customer_id,kind,day,consent\n"
+PLAN = '[[need]]\ndate = "birth"\ncategory = "baby food"\nafter_days = 150\nuntil_days = 210\n'
+
+
+def table(folder: Path, *rows: str) -> Path:
+    path = folder / "life_events.csv"
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    return path
+
+
+def test_only_dates_that_may_be_used_are_kept(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "a,birth,2026-01-05,true",
+        "a,birth,2026-01-05,1",
+        "a,due_date,2030-02-01,TRUE",
+        "a,installation,2020-05-05,false",
+        "b,birth,2026-01-05,false",
+    )
+    assert read_life_dates(path) == {
+        "a": (LifeDate(date(2026, 1, 5), "birth"), LifeDate(date(2030, 2, 1), "due_date"))
+    }
+
+
+def test_parquet_may_have_types(tmp_path: Path) -> None:
+    path = tmp_path / "life_events.parquet"
+    columns = {"customer_id": ["a"], "kind": ["birth"], "day": [date(2026, 1, 5)], "consent": [True]}
+    pq.write_table(pa.table(columns), path)
+    assert read_life_dates(path) == {"a": (LifeDate(date(2026, 1, 5), "birth"),)}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("a,birth,2026-02-30,true", "row 1, column 'day', value '2026-02-30': no date"),
+        ("a,birth,05.01.2026,true", "no date"),
+        ("a,birth,1026-01-05,true", "date out of range"),
+        ("a,birth,2026-01-05,maybe", "column 'consent', value 'maybe'"),
+        ("a,birth,2026-01-05,", "column 'consent'"),
+        (",birth,2026-01-05,true", "column 'customer_id'"),
+        ("a,,2026-01-05,true", "column 'kind'"),
+    ],
+)
+def test_a_broken_row_is_named(tmp_path: Path, row: str, words: str) -> None:
+    with pytest.raises(DataContractError) as caught:
+        read_life_dates(table(tmp_path, row))
+    assert words in str(caught.value)
+
+
+def test_a_missing_file_or_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataContractError, match="no such file"):
+        read_life_dates(tmp_path / "none.csv")
+    path = tmp_path / "life_events.csv"
+    path.write_text("customer_id,kind,day\na,birth,2026-01-05\n")
+    with pytest.raises(DataContractError, match="column 'consent': missing column"):
+        read_life_dates(path)
+
+
+def test_a_plan_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    (need,) = LifePlan.load(path).need
+    assert (need.date, need.bought, need.after_days, need.until_days) == ("birth", None, 150, 210)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "need"),
+        (PLAN + 'bought = "x"\n', "either 'date' or 'bought'"),
+        (PLAN.replace('date = "birth"\n', ""), "either 'date' or 'bought'"),
+        (PLAN.replace("210", "100"), "until_days = 100 is before"),
+        (PLAN.replace("150", "-1").replace("date", "bought", 1), "at least 0 after a purchase"),
+        (PLAN.replace("150", '"soon"'), "after_days"),
+        (PLAN + "epsilon = 1\n", "unknown key"),
+    ],
+)
+def test_a_wrong_plan_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        LifePlan.load(path)
+    assert words in str(caught.value)
+    assert "plan.toml" in str(caught.value)
