@@ -46,8 +46,8 @@ async def next_needs(
 ) -> Response:
     """Categories that are needed some time after a date the customer gave, or after a purchase.
 
-    The rules are the public plan of the silo, the same for everybody. A date is used where the customer agreed
-    to its use and to personalisation, else not. What was bought in its time is left out.
+    The rules are the silo's public plan, the same for everybody. A date is used only where the customer
+    agreed to its use, and to personalisation. What was bought in its time is left out.
     """
     answer = next_needs_of(
         state_of(request),
