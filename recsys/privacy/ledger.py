@@ -188,18 +188,24 @@ def planned_charge(
     approver: str | None = None,
     steps: int | None = None,
 ) -> Charge:
-    """A mechanism's charge, every number taken from the plan; `steps` for a block of the towers' steps."""
+    """A mechanism's charge, every number taken from the plan.
+
+    steps: for a block of the towers' steps, or of the rounds of a noised sum; all of them if left out.
+    """
     towers = plan.dpsgd if plan.dpsgd is not None and mechanism == plan.dpsgd.name else None
-    if towers is None and steps not in (None, 1):
-        raise PlanError(f"{mechanism} releases once, not in {steps} steps; only the towers have steps")
+    if towers is None:
+        release = plan.release(mechanism)
+        if not 1 <= (steps or release.rounds) <= release.rounds:
+            often = "once" if release.rounds == 1 else f"{release.rounds} times"
+            raise PlanError(f"{mechanism} releases {often}, not in {steps} steps; the plan says how often")
     return Charge(
         silo=silo,
         run_id=run_id,
         purpose=purpose,
         mechanism=mechanism,
-        event=plan.release(mechanism).event if towers is None else towers.event(steps),
+        event=release.part(steps or release.rounds) if towers is None else towers.event(steps),
         delta=plan.delta,
-        clip_norm=plan.release(mechanism).clip_norm if towers is None else towers.clip_norm,
+        clip_norm=release.clip_norm if towers is None else towers.clip_norm,
         divisor=None if towers is None else plan.expected_batch(silo),
         plan_fingerprint=plan.fingerprint(),
         snapshot_hmac=snapshot_hmac,

@@ -115,7 +115,7 @@ class PrivacyPlan:
         """Canonical JSON: sorted keys, no spaces, shortest floats that read back exactly."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["registered_customers"] = dict(self.registered_customers)
-        fields["releases"] = [vars(release) for release in self.releases]
+        fields["releases"] = [_written(release) for release in self.releases]
         fields["dpsgd"] = None if self.dpsgd is None else vars(self.dpsgd)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -133,6 +133,14 @@ class PrivacyPlan:
             ) from error
 
 
+def _written(release: ReleasePlan) -> dict[str, Any]:
+    """A single round goes without saying, as in plans from before there were rounds."""
+    fields = dict(vars(release))
+    if release.rounds == 1:
+        del fields["rounds"]
+    return fields
+
+
 def calibrate(
     *,
     target_epsilon: float,
@@ -143,16 +151,18 @@ def calibrate(
     clip_norms: Mapping[str, float],
     sampling_rate: float = 1.0,
     steps: int = 1,
+    rounds: Mapping[str, int] | None = None,
 ) -> PrivacyPlan:
     """The plan whose exact person-level composition is the target epsilon at delta, to 0.5 % and never above.
 
     shares: each mechanism's part of mu^2 (they sum to 1); a mechanism without a share is left out.
     clip_norms: the L2 bound of one customer's contribution to each mechanism with a share.
     sampling_rate, steps: of the towers; not read if they have no share.
+    rounds: how often a noised sum is released, where that is more than once.
     The shares split the budget by Gaussian-DP approximations; then ONE scale of all noise is searched so that
     all mechanisms, composed `max_silos_per_person` times by the pessimistic accountant, meet the target.
 
-    Guarantee: customer-level, add-or-remove-one; assumes that each silo releases each mechanism once, as
+    Guarantee: customer-level, add-or-remove-one; assumes that each silo releases each mechanism as often as
     planned. Raises PlanError for anything that is no promise, and if no noise level meets the target.
     """
     target = checks.target_epsilon(target_epsilon)
@@ -167,6 +177,8 @@ def calibrate(
             checks.count("steps", steps),
         )
 
+    often = {name: checks.count(f"{name}: rounds", (rounds or {}).get(name, 1)) for name in RELEASES}
+
     def plan_at(mu: float) -> PrivacyPlan:
         costs = {name: share * mu * mu for name, share in split.items()}
         towers = None
@@ -174,7 +186,9 @@ def calibrate(
             noise = calibration.dpsgd_noise(costs[TOWERS], sampling_rate, steps)
             towers = DpSgdPlan(clip_norms[TOWERS], noise, sampling_rate, steps)
         releases = tuple(
-            ReleasePlan(name, clip_norms[name], calibration.gaussian_noise(costs[name]))
+            ReleasePlan(
+                name, clip_norms[name], calibration.gaussian_noise(costs[name] / often[name]), often[name]
+            )
             for name in RELEASES
             if name in costs
         )

@@ -8,17 +8,21 @@ from recsys.errors import PlanError
 from recsys.privacy import checks
 from recsys.privacy.events import PrivacyEvent
 
-RELEASES = ("popularity", "copurchase", "intervals", "metrics")
+RELEASES = ("popularity", "copurchase", "intervals", "rhythm", "metrics")
 TOWERS = "towers"
 
 
 @dataclass(frozen=True)
 class ReleasePlan:
-    """One noised sum: each customer adds a vector of L2 norm at most `clip_norm`, one release per silo."""
+    """A noised sum: each customer adds a vector of L2 norm at most `clip_norm`.
+
+    rounds: how often each silo releases it, with all customers and fresh noise each time
+    """
 
     name: str
     clip_norm: float
     noise_multiplier: float
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         if self.name not in RELEASES:
@@ -26,11 +30,16 @@ class ReleasePlan:
         object.__setattr__(self, "clip_norm", checks.positive(f"{self.name}: clip_norm", self.clip_norm))
         noise = checks.positive(f"{self.name}: noise_multiplier", self.noise_multiplier)
         object.__setattr__(self, "noise_multiplier", noise)
+        object.__setattr__(self, "rounds", checks.count(f"{self.name}: rounds", self.rounds))
 
     @property
     def event(self) -> PrivacyEvent:
-        """What one release is accounted as."""
-        return PrivacyEvent(self.noise_multiplier)
+        """What all rounds in one silo are accounted as."""
+        return self.part(self.rounds)
+
+    def part(self, rounds: int) -> PrivacyEvent:
+        """What so many of the rounds are accounted as."""
+        return PrivacyEvent(self.noise_multiplier, steps=rounds)
 
     @property
     def noise_std(self) -> float:

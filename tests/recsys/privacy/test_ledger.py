@@ -13,6 +13,7 @@ from recsys.privacy import accountant, ledger_provenance
 from recsys.privacy.chain import GENESIS
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Cap, Ledger, Receipt, planned_charge
+from recsys.privacy.releases import ReleasePlan
 from tests.recsys.privacy.builders import DELTA, make_charge, make_plan
 
 
@@ -190,6 +191,15 @@ def test_a_planned_charge_takes_every_number_from_the_plan() -> None:
         planned_charge(plan, "copurchase", steps=2, **who)  # type: ignore[arg-type]
     with pytest.raises(PlanError, match="no release 'sales'"):
         planned_charge(plan, "sales", **who)  # type: ignore[arg-type]
+
+
+def test_rounds_of_a_noised_sum_are_charged_one_by_one() -> None:
+    plan = make_plan(releases=(ReleasePlan("rhythm", 1.0, 8.0, rounds=5),))
+    who = {"silo": "south", "run_id": "r", "purpose": "training", "requester": "ana", "snapshot_hmac": "h"}
+    assert planned_charge(plan, "rhythm", steps=1, **who).event == PrivacyEvent(8.0)  # type: ignore[arg-type]
+    assert planned_charge(plan, "rhythm", **who).event == PrivacyEvent(8.0, steps=5)  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match="releases 5 times, not in 6 steps"):
+        planned_charge(plan, "rhythm", steps=6, **who)  # type: ignore[arg-type]
 
 
 def test_receipts_say_what_was_charged_and_nothing_about_the_data(ledger: Ledger) -> None:

@@ -212,3 +212,27 @@ def test_unknown_releases_are_refused() -> None:
         ReleasePlan("sales", 1.0, 1.0)
     with pytest.raises(PlanError, match="clip_norm"):
         DpSgdPlan(clip_norm=0.0, noise_multiplier=1.0, sampling_rate=0.1, steps=1)
+
+
+def test_a_noised_sum_of_many_rounds_costs_what_its_rounds_cost():
+    shares, rounds = {"popularity": 0.2, "rhythm": 0.8}, {"rhythm": 12}
+    options = {"target_epsilon": 1.0, "max_silos_per_person": 1, "registered_customers": {"a": 5000}}
+    plan = calibrate(**options, shares=shares, clip_norms=dict.fromkeys(shares, 1.0), rounds=rounds)
+    once = calibrate(**options, shares=shares, clip_norms=dict.fromkeys(shares, 1.0))
+    rhythm = plan.release("rhythm")
+    assert rhythm.event == PrivacyEvent(rhythm.noise_multiplier, steps=12)
+    assert rhythm.noise_multiplier == pytest.approx(
+        once.release("rhythm").noise_multiplier * 12**0.5, rel=0.01
+    )
+    apart = [plan.release("popularity").event, *[rhythm.part(1)] * 12]
+    assert accountant.epsilon(apart, plan.delta) == pytest.approx(plan.epsilon(), rel=1e-3)
+    assert 0.995 <= plan.epsilon() <= 1.0
+    assert PrivacyPlan.from_json(plan.to_json()) == plan
+    assert '"rounds":12' in plan.to_json()
+    assert "rounds" not in once.to_json(), "plans from before there were rounds keep their fingerprints"
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 1.5, True])
+def test_rounds_are_a_whole_number(rounds: object):
+    with pytest.raises(PlanError, match="rounds"):
+        ReleasePlan("rhythm", 1.0, 4.0, rounds)
