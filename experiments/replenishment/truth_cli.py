@@ -34,7 +34,8 @@ def replenishment_truth(
     from recsys.cli import quiet_libraries
 
     quiet_libraries()
-    from experiments.replenishment.truth import TruthOptions, run_truth
+    from experiments.replenishment.truth import run_truth
+    from experiments.replenishment.truth_report import TruthOptions
     from experiments.results_table import command_line
     from experiments.seeded import seed_numbers
     from training.progress import shown

@@ -16,6 +16,7 @@ from experiments.replenishment.pairs import Pairs
 from recsys.data.dataset import Dataset
 from recsys.data.history import SECONDS_PER_DAY, Histories
 from recsys.data.vocab import Catalogue
+from recsys.models.replenishment import HORIZONS
 from recsys.silos.config import FederationConfig
 from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.files import write_world
@@ -74,8 +75,6 @@ class _Found:
 
     @classmethod
     def none(cls, n: int) -> _Found:
-        from recsys.models.replenishment import HORIZONS
-
         no = np.zeros(n, bool)
         chances, dates = np.zeros((n, len(HORIZONS))), np.full((3, n), np.nan)
         return cls(no, np.full(n, np.inf), no.copy(), chances, dates, np.zeros(0, np.int64))

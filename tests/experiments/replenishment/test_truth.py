@@ -7,7 +7,8 @@ import pytest
 
 from experiments.replenishment.dates import date_figures
 from experiments.replenishment.outcomes import Outcomes, mean_ends
-from experiments.replenishment.truth import LAW, METHODS, TruthOptions, run_truth
+from experiments.replenishment.truth import run_truth
+from experiments.replenishment.truth_report import LAW, METHODS, TruthOptions
 from experiments.replenishment.world import TrueWorld, make_true_world
 from recsys.errors import ConfigError
 from recsys.silos.simulator.config import WorldConfig
