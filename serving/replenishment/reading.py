@@ -24,7 +24,7 @@ _KINDS = pa.array([event.value for event in EventType])
 
 
 class _Rows(NamedTuple):
-    """Some rows: numbers of customer (of all), item and event, int32; units, float32; Unix seconds, int64."""
+    """Some rows: numbers of customer (in the chunk), item and event; units; Unix seconds."""
 
     customers: NDArray[Any]
     items: NDArray[Any]
@@ -33,7 +33,7 @@ class _Rows(NamedTuple):
     times: NDArray[Any]
 
 
-_NONE = _Rows(*(np.zeros(0, kind) for kind in (np.int32, np.int32, np.int32, np.float32, np.int64)))
+_NONE = _Rows(*(np.zeros(0, kind) for kind in (np.int16, np.int32, np.int8, np.float32, np.int64)))
 
 
 class Customers:
@@ -81,7 +81,8 @@ class Customers:
             place = (customers[rows] // CUSTOMERS).astype(np.int16)
             rows = rows[np.argsort(place, kind="stable")]
             ends = np.cumsum(np.bincount(place, minlength=len(chunks))).tolist()
-            kept = [column[rows] for column in (customers, items, *_others(table))]
+            local = (customers[rows] % CUSTOMERS).astype(np.int16)
+            kept = [local, *(column[rows] for column in (items, *_others(table)))]
             for chunk, start, stop in zip(chunks, [0, *ends[:-1]], ends, strict=True):
                 if stop > start:
                     chunk.append(_Rows(*(column[start:stop] for column in kept)))
@@ -93,7 +94,7 @@ class Customers:
         ids = people["customer_id"].combine_chunks()
         table = pa.table(
             {
-                "customer_id": pa.DictionaryArray.from_arrays(pa.array(rows.customers - start), ids),
+                "customer_id": pa.DictionaryArray.from_arrays(pa.array(rows.customers), ids),
                 "item_id": pa.DictionaryArray.from_arrays(pa.array(rows.items), self._items),
                 "event": pa.DictionaryArray.from_arrays(pa.array(rows.events), _KINDS),
                 "quantity": rows.units,
@@ -109,8 +110,8 @@ class Customers:
         )
 
 
-def _others(table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+def _others(table: pa.Table) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int64]]:
     """Numbers of the events, units, Unix seconds."""
     units = table["quantity"].cast(pa.float32(), safe=False).to_numpy()
     times = table["timestamp"].cast(pa.int64()).to_numpy() // MICROSECONDS
-    return positions(table["event"], _KINDS), units, times
+    return positions(table["event"], _KINDS).astype(np.int8), units, times
