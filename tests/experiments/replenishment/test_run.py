@@ -1,6 +1,7 @@
 """The benchmark from a folder to figures, and what of a folder or an option does not fit."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from experiments.replenishment.methods import METHODS, Known, _best
 from experiments.replenishment.options import ReplenishmentOptions
 from experiments.replenishment.poisson_gamma import GammaPrior, poisson_gamma
 from experiments.replenishment.protocol import cut
+from experiments.replenishment.report import Replenishment
 from experiments.replenishment.run import run_all
 from recsys.errors import ConfigError
 from recsys.silos.config import FederationConfig
@@ -23,15 +25,21 @@ from tests.experiments.replenishment.data import DAY, write_shop
 
 
 def test_a_small_run(tmp_path: Path) -> None:
-    data, results = write_shop(tmp_path / "shop"), tmp_path / "results" / "shop.md"
-    arguments = ["replenishment", "--data", str(data), "--silos", "2", "--epsilon", "4", "--research-data"]
-    arguments += ["--seeds", "0,1", "--json", "--results", str(results), "--output", str(tmp_path / "runs")]
-    done = CliRunner().invoke(bench, arguments, catch_exceptions=False)
-    found = json.loads(done.stdout)
+    options, results = ReplenishmentOptions(write_shop(tmp_path / "shop"), 2, 4.0), tmp_path / "shop.md"
+    made = run_all(
+        options,
+        [0],
+        command="thousandfaces bench replenishment",
+        research_data=True,
+        output=tmp_path / "runs",
+        plots=tmp_path / "plots" / "shop.png",
+    )
+    found = json.loads(json.dumps(made.to_dict()))
     assert found["dataset"] == "shop"
     assert found["silos"] == 2
     assert found["epsilon"] == 4
     assert 0 < found["epsilon_spent"] <= 4
+    assert found["seeds"] is None
     assert set(found["methods"]) == set(METHODS)
     for name, figures in found["methods"].items():
         assert figures["private"] is (name == "private")
@@ -41,10 +49,31 @@ def test_a_small_run(tmp_path: Path) -> None:
         assert low <= figures["log_loss_14"] <= high
         assert 0.0 <= figures["due_recall_at_10"] <= 1.0
     assert found["methods"]["boosted"]["log_loss_14"] < found["methods"]["category_gap"]["log_loss_14"]
-    assert set(found["seeds"]) == {"0", "1"}
+    made.write(results)
     assert "outside the claim" in results.read_text()
-    assert results.with_suffix(".png").stat().st_size > 10_000
+    assert (tmp_path / "plots" / "shop.png").stat().st_size > 10_000
     assert (tmp_path / "runs" / "mlflow.db").is_file()
+    _medians_over_seeds(made)
+
+
+def _medians_over_seeds(made: Replenishment) -> None:
+    figures = made.by_seed[0]
+    worse = {
+        seed: {
+            name: replace(found, values={**found.values, "log_loss_14": found.values["log_loss_14"] + seed})
+            for name, found in figures.items()
+        }
+        for seed in range(3)
+    }
+    several = replace(made, by_seed=worse).to_dict()
+    assert several["methods"]["private"]["log_loss_14"] == 1 + figures["private"].values["log_loss_14"]
+    assert set(several["seeds"]) == {"0", "1", "2"}
+
+
+def test_the_command_asks_for_a_confirmation(tmp_path: Path) -> None:
+    data = write_shop(tmp_path)
+    with pytest.raises(ConfigError, match="confirm with --research-data"):
+        CliRunner().invoke(bench, ["replenishment", "--data", str(data)], catch_exceptions=False)
 
 
 def test_the_cut_off_is_a_public_rule(tmp_path: Path) -> None:
