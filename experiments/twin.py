@@ -17,14 +17,22 @@ from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.features.sequences import Sequences
 from recsys.models import copurchase, popularity, replenishment
-from recsys.privacy.plan import PrivacyPlan, ReleasePlan
+from recsys.privacy.plan import PrivacyPlan
 from recsys.seeds import rng
 from recsys.silos.config import FederationConfig
 from training.build import train_models
 from training.checkpoint import open_run
-from training.config import COPURCHASE, INTERVALS, POPULARITY, TOWERS, SiloSettings, TrainingConfig
+from training.config import COPURCHASE, INTERVALS, POPULARITY, RHYTHM, TOWERS, SiloSettings, TrainingConfig
 from training.coordinator import data_kind
-from training.local import TrainingData, load, pair_scope, taste_profile, tower_config
+from training.local import (
+    RhythmRound,
+    TrainingData,
+    load,
+    pair_scope,
+    rhythm_examples,
+    taste_profile,
+    tower_config,
+)
 from training.objective import Objective
 from training.plan import plan_of
 from training.progress import silent
@@ -68,7 +76,7 @@ def train_twin(config: TrainingConfig) -> Bundle:
 
 
 def _without_noise(plan: PrivacyPlan) -> PrivacyPlan:
-    quiet = tuple(ReleasePlan(release.name, release.clip_norm, NO_NOISE) for release in plan.releases)
+    quiet = tuple(replace(release, noise_multiplier=NO_NOISE) for release in plan.releases)
     return replace(plan, releases=quiet)
 
 
@@ -108,6 +116,9 @@ class _PooledRounds:
             return popularity.contribution(histories, len(catalogue), **settings.popularity.model_dump())
         if name == INTERVALS:
             return replenishment.contribution(histories, catalogue).ravel()
+        if name == RHYTHM:
+            told = RhythmRound(given["popularity"], given["usual"], given["parameters"])
+            return rhythm_examples(data, settings, told).contribution(told.moved)
         if name == COPURCHASE:
             scope = pair_scope(given["popularity"], settings.copurchase)
             return copurchase.contribution(histories, scope, settings.copurchase.max_items)

@@ -13,6 +13,7 @@ from training.config import COPURCHASE, TOWERS
 from training.gradient_rounds import published_vectors, run_towers
 from training.local import pair_scope, taste_profile
 from training.publish import Block, Models
+from training.rhythm_rounds import run_rhythm
 from training.session import Arrays, Session
 from training.stages import run_copurchase, run_intervals, run_popularity
 
@@ -24,6 +25,7 @@ def train_models(session: Session) -> Models:
     new = _new_items(session)  # before anything is spent
     popularities = run_popularity(session)
     intervals = run_intervals(session)
+    intervals |= run_rhythm(session, popularities, intervals)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))
     towers = run_towers(session, popularities)
     blocks, curves = [], {}

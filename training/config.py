@@ -16,8 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from recsys.errors import ConfigError
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
-METRICS = "metrics"
-MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, TOWERS, METRICS)
+RHYTHM, METRICS = "rhythm", "metrics"
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, TOWERS, METRICS)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -39,12 +39,14 @@ class _Section(BaseModel):
 class Shares(_Section):
     """How the run's budget is divided: shares of mu squared (Dong, Roth and Su 2022), which add up to 1.
 
-    A share of 0 leaves the mechanism out of the run and out of the plan.
+    A share of 0 leaves the mechanism out of the run and out of the plan. A configuration that says nothing
+    of shares gets `DEFAULT_SHARES`.
     """
 
     popularity: Annotated[float, Field(gt=0, le=1)] = 0.1
     copurchase: Annotated[float, Field(ge=0, le=1)] = 0.35
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
+    rhythm: Annotated[float, Field(ge=0, le=1)] = 0.0
     towers: Annotated[float, Field(ge=0, le=1)] = 0.5
     metrics: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -68,12 +70,15 @@ class Shares(_Section):
         )
 
 
+DEFAULT_SHARES = Shares(popularity=0.1, copurchase=0.35, intervals=0.03, rhythm=0.05, towers=0.47)
+
+
 class PrivacySettings(_Section):
     """The promise: person-level (epsilon, delta) of the whole run, over all silos and mechanisms."""
 
     epsilon: Annotated[float, Field(gt=0, le=64)] = 4.0
     delta: Annotated[float, Field(gt=0, lt=1e-3)] = 1e-6
-    shares: Shares = Shares()
+    shares: Shares = DEFAULT_SHARES
 
 
 class PopularitySettings(_Section):
@@ -122,6 +127,18 @@ class TowerSettings(TowerModel):
     sampling_rate: Fraction = 0.1
     clip_norm: Positive = 0.3
     learning_rate: Positive = 0.03
+
+
+class RhythmSettings(_Section):
+    """Learning when customers buy again (see `recsys.models.rhythm`).
+
+    rounds: how many noised gradients
+    as_of: up to when the silos' data are complete, a public moment, and `until` if that is given; without
+        either nothing is known of what was not bought, and this part of the run is left out
+    """
+
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 12
+    as_of: AwareDatetime | None = None
 
 
 class SequenceSettings(_Section):
@@ -182,6 +199,7 @@ class SiloSettings(_Section):
 
     seed: int
     until: AwareDatetime | None
+    known_until: AwareDatetime | None
     held_out: bool
     max_events_per_customer: int
     popularity: PopularitySettings
@@ -220,6 +238,7 @@ class TrainingConfig(_Section):
     popularity: PopularitySettings = PopularitySettings()
     copurchase: CopurchaseSettings = CopurchaseSettings()
     towers: TowerSettings = TowerSettings()
+    rhythm: RhythmSettings = RhythmSettings()
     sequences: SequenceSettings = SequenceSettings()
     profile: ProfileSettings = ProfileSettings()
     fusion: FusionSettings = FusionSettings()
@@ -235,6 +254,12 @@ class TrainingConfig(_Section):
     def held_out(self) -> bool:
         """Whether what comes after `until` is used to measure the model (noised and charged)."""
         return self.privacy.shares.metrics > 0
+
+    @property
+    def known_until(self) -> AwareDatetime | None:
+        """Up to when the data that are trained on are complete, where that is known."""
+        moments = [moment for moment in (self.until, self.rhythm.as_of) if moment is not None]
+        return min(moments) if moments else None
 
     def silo_settings(self, *, ordered: bool) -> SiloSettings:
         """The part that travels to the silos; `ordered` says whether all of their data have an order."""

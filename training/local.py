@@ -9,8 +9,9 @@ consented to training are read, each in at most `max_silos_per_person` silos.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +20,18 @@ from numpy.typing import NDArray
 
 from recsys.data.consent import consented_for_training
 from recsys.data.dataset import Dataset
-from recsys.data.history import Ordering
+from recsys.data.history import SECONDS_PER_DAY, Ordering
 from recsys.data.split import Split, temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig, Sequences, encode
-from recsys.models import copurchase, popularity, replenishment
+from recsys.models import copurchase, popularity, replenishment, rhythm
 from recsys.models.copurchase import PairScope
+from recsys.models.hazard import appeal
+from recsys.models.intervals import consumables
+from recsys.models.rhythm import Examples, Public
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.base import Silo
@@ -39,6 +43,7 @@ from training.config import (
     INTERVALS,
     METRICS,
     POPULARITY,
+    RHYTHM,
     TOWERS,
     CopurchaseSettings,
     ProfileSettings,
@@ -53,9 +58,22 @@ BOUNDS = {
     POPULARITY: popularity.CLIP_NORM,
     COPURCHASE: copurchase.CLIP_NORM,
     INTERVALS: replenishment.CLIP_NORM,
+    RHYTHM: rhythm.CLIP_NORM,
     METRICS: evaluation.CLIP_NORM,
 }
 """The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
+
+
+class RhythmRound(NamedTuple):
+    """What silos are told of a round: published numbers, and where its gradients are taken.
+
+    popularity: float64 [n_items]; usual: float64 [n_items], log days between purchases; moved: see
+    `recsys.models.rhythm`
+    """
+
+    popularity: NDArray[np.float64]
+    usual: NDArray[np.float64]
+    moved: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,12 +81,14 @@ class TrainingData:
     """The consented customers' data of one silo, as the stages read it. It never leaves the process.
 
     held_out: what came after `until`, where the run measures its model
+    kept: what one round of a stage leaves for the next
     """
 
     dataset: Dataset
     features: ItemFeatures
     sequences: Sequences
     held_out: Split | None = None
+    kept: dict[str, Examples] = field(default_factory=dict, repr=False, compare=False)
 
 
 def load(
@@ -153,6 +173,35 @@ def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation
     _need(reservation, plan)
     raw = replenishment.contribution(data.dataset.histories, data.dataset.catalogue)
     return _release(INTERVALS, raw.ravel(), data, plan, reservation)
+
+
+def rhythm_sum(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    told: RhythmRound,
+    reservation: Reservation,
+) -> Released:
+    """Sum over customers of their bounded gradients of what was bought again, noised; float32 [LENGTH].
+
+    Raises PlanError where nobody said up to when the data are complete.
+    """
+    _need(reservation, plan)
+    raw = rhythm_examples(data, settings, told).contribution(told.moved)
+    return _release(RHYTHM, raw, data, plan, reservation)
+
+
+def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRound) -> Examples:
+    """What the silo's customers learn from; kept for the next round. Raises PlanError as `rhythm_sum`."""
+    if settings.known_until is None:
+        raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")
+    catalogue, histories = data.dataset.catalogue, data.dataset.histories
+    end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
+    public = Public(told.usual, appeal(told.popularity), consumables(catalogue), end)
+    if public.key not in data.kept:
+        data.kept.clear()
+        data.kept[public.key] = Examples(histories, public)
+    return data.kept[public.key]
 
 
 def copurchase_sum(

@@ -21,6 +21,7 @@ RECEIPTS = "query.receipts"
 POPULARITY = "train.popularity"
 INTERVALS = "train.intervals"
 COPURCHASE = "train.copurchase"
+RHYTHM = "train.rhythm"
 TOWERS = "train.towers"
 METRICS = "train.metrics"
 
@@ -38,7 +39,7 @@ REQUEST_FIELDS = {
     "settings",
     "block_end",
 }
-REQUEST_ARRAYS = {"popularity", "parameters", "vectors", "history_table"}
+REQUEST_ARRAYS = {"popularity", "parameters", "usual", "vectors", "history_table"}
 
 Scalar = str | int | float
 

@@ -16,9 +16,9 @@ from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
 from training import local
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, SiloSettings
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
 from training.evaluation import Published
-from training.local import TrainingData
+from training.local import RhythmRound, TrainingData
 from training.messages import Request
 from training.spend import Released, Reservation, reopen, reserve, spending
 from training.steps import claim
@@ -94,8 +94,10 @@ class Node:
         if stage == TOWERS:
             return self._step(request, plan, ledger, settings, block)
         data, snapshot = self._data(request, settings)
-        make = _MAKERS[stage]
-        with spending(ledger, self._charge(request, plan, stage, snapshot)) as reservation:
+        make, rounds = _MAKERS[stage], plan.release(stage).rounds
+        if not 0 <= request.number("round") < rounds:
+            raise PlanError(f"'{stage}' has {rounds} rounds by the plan; none is {request.number('round')}")
+        with spending(ledger, self._charge(request, plan, stage, snapshot, steps=1)) as reservation:
             released = make(data, plan, settings, request, reservation)
         return Answer(released, reservation.receipts())
 
@@ -182,6 +184,13 @@ def _intervals(
     return local.interval_sum(data, plan, reservation)
 
 
+def _rhythm(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
+) -> Released:
+    told = RhythmRound(*(request.array(name) for name in ("popularity", "usual", "parameters")))
+    return local.rhythm_sum(data, plan, settings, told, reservation)
+
+
 def _copurchase(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
@@ -202,7 +211,13 @@ def _metrics(
     return local.metrics_sum(data, plan, published, reservation)
 
 
-_MAKERS = {POPULARITY: _popularity, INTERVALS: _intervals, COPURCHASE: _copurchase, METRICS: _metrics}
+_MAKERS = {
+    POPULARITY: _popularity,
+    INTERVALS: _intervals,
+    RHYTHM: _rhythm,
+    COPURCHASE: _copurchase,
+    METRICS: _metrics,
+}
 
 
 @lru_cache(maxsize=64)

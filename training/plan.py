@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import INTERVALS, METRICS, TOWERS, TrainingConfig
+from training.config import INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -42,11 +42,16 @@ def make_plan(
 ) -> PrivacyPlan:
     """The plan of a run with this configuration, from public numbers alone.
 
-    timestamps: whether any silo's interactions have them; without, purchase intervals and metrics are left
-    out and their share goes to the other mechanisms. Raises PlanError if the target cannot be met.
+    timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms and metrics
+    are left out and their share goes to the other mechanisms; so are rhythms where nobody said up to when the
+    data are complete. Raises PlanError if the target cannot be met.
     """
-    privacy = config.privacy
-    shares = privacy.shares if timestamps else privacy.shares.without(INTERVALS, METRICS)
+    privacy, out = config.privacy, set[str]()
+    if not timestamps:
+        out |= {INTERVALS, METRICS}
+    if not timestamps or config.known_until is None:
+        out.add(RHYTHM)
+    shares = privacy.shares.without(*out) if out else privacy.shares
     return calibrate(
         target_epsilon=privacy.epsilon,
         delta=privacy.delta,
@@ -56,6 +61,7 @@ def make_plan(
         clip_norms=clip_norms(config),
         sampling_rate=config.towers.sampling_rate,
         steps=config.towers.steps,
+        rounds={RHYTHM: config.rhythm.rounds},
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from recsys.data.vocab import Catalogue
 from recsys.features.items import item_features
-from recsys.models import replenishment
+from recsys.models import replenishment, rhythm
 from recsys.privacy import accountant
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.towers.two_tower import table_shape
 from training import evaluation
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, TrainingConfig
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, TrainingConfig
 from training.egress import EGRESS, Leaves
 from training.local import tower_config
 from training.plan import make_plan
@@ -129,6 +129,7 @@ def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
     return {
         POPULARITY: len(catalogue),
         INTERVALS: categories * bins,
+        RHYTHM: rhythm.LENGTH,
         COPURCHASE: min(paired * (paired - 1) // 2, config.copurchase.max_pairs),
         TOWERS: rows * columns,
         METRICS: evaluation.LENGTH,

@@ -15,6 +15,7 @@ TITLES = {
     "silos": "meeting the silos",
     "popularity": "noised popularity",
     "intervals": "noised purchase intervals",
+    "rhythm": "rhythms of buying again, noised gradients",
     "copurchase": "noised co-purchase",
     "factors": "shrinking and factoring co-purchase",
     "towers": "two-tower training, noised gradients",

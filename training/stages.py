@@ -20,7 +20,7 @@ def run_popularity(session: Session) -> NDArray[np.float64]:
     """Posterior popularity of every item from the silos' noised sums; float64 [n_items], sums to 1."""
 
     def make() -> Arrays:
-        noised = _total(session, POPULARITY, len(session.catalogue))
+        noised = noised_total(session, POPULARITY, len(session.catalogue))
         return {"probabilities": popularity.posterior(noised.values, noised.noise_std)}
 
     return session.once(POPULARITY, make)["probabilities"]
@@ -34,7 +34,7 @@ def run_intervals(session: Session) -> Arrays:
     def make() -> Arrays:
         shape = replenishment.histogram_shape(session.catalogue)
         timed = session.rounds.with_ordering(Ordering.TIMESTAMP)
-        noised = _total(session, INTERVALS, int(np.prod(shape)), among=timed)
+        noised = noised_total(session, INTERVALS, int(np.prod(shape)), among=timed)
         return replenishment.fit(noised.values.reshape(shape), noised.noise_std).arrays()
 
     return session.once(INTERVALS, make)
@@ -47,7 +47,7 @@ def run_copurchase(session: Session, popularities: NDArray[np.float64]) -> Noise
     scope = pair_scope(popularities, session.settings.copurchase)
 
     def make() -> Arrays:
-        noised = _total(session, COPURCHASE, scope.n_pairs, arrays={"popularity": popularities})
+        noised = noised_total(session, COPURCHASE, scope.n_pairs, arrays={"popularity": popularities})
         return {"total": noised.values.astype(np.float32), "noise_std": np.array([noised.noise_std])}
 
     stored = session.once(COPURCHASE, make)
@@ -65,7 +65,7 @@ def run_metrics(
         return {}
 
     def make() -> Arrays:
-        noised = _total(
+        noised = noised_total(
             session,
             METRICS,
             evaluation.LENGTH,
@@ -78,7 +78,8 @@ def run_metrics(
     return evaluation.estimate(stored["total"], float(stored["noise_std"][0]))
 
 
-def _total(session: Session, stage: str, length: int, **options: Any) -> NoisedTotal:
+def noised_total(session: Session, stage: str, length: int, **options: Any) -> NoisedTotal:
+    """The sum of the silos' noised sums of a stage. Options: of `Rounds.sums`."""
     replies = session.rounds.sums(f"train.{stage}", length=length, **options)
     ordered = [replies[silo] for silo in sorted(replies)]
     return total(ordered, session.plan.release(stage))

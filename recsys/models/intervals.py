@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,16 @@ UNINFORMED = (np.log(30.0), 1.0)
 def consumables(catalogue: Catalogue) -> NDArray[np.bool_]:
     """Which items are used up: as the catalogue says, or all where it says so of none; bool [n_items]."""
     return catalogue.consumable if catalogue.consumable.any() else np.ones(len(catalogue), bool)
+
+
+def usual_gaps(gaps: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> NDArray[np.float64]:
+    """Log of the days between purchases that are usual for each item, by its category; float64 [n_items].
+
+    gaps: published arrays, of which `mean` is read, if there is one
+    """
+    if "mean" not in gaps:
+        return np.full(len(catalogue), UNINFORMED[0])
+    return np.asarray(gaps["mean"], np.float64)[catalogue.category_codes[0]]
 
 
 def histogram_shape(catalogue: Catalogue) -> tuple[int, int]:

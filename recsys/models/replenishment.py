@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from recsys.data.history import SECONDS_PER_DAY, Histories
 from recsys.data.vocab import Catalogue
 from recsys.errors import BundleError
-from recsys.features.cycles import Cycles, intervals
-from recsys.metrics.normal import log_upper_tail
+from recsys.features.cycles import intervals
+from recsys.features.rhythm import rhythms
+from recsys.models import hazard, log_normal
 from recsys.models.intervals import (
     CLIP_NORM,
-    UNINFORMED,
     CategoryGaps,
     consumables,
     contribution,
     fit,
     histogram_shape,
-    log_gaps,
+    usual_gaps,
 )
 
 __all__ = [
@@ -35,14 +35,13 @@ __all__ = [
     "contribution",
     "fit",
     "histogram_shape",
+    "usual_gaps",
 ]
 
 HORIZONS = (3, 7, 14, 30)
 """Days ahead that probabilities are given for."""
 
-BETWEEN = 0.5  # share of a category's variance that lies between customers and items
-Z80 = 1.2815515655446004  # 80 % of a normal lies within this many standard deviations
-LAPSED = 3.0  # standard deviations overdue after which a habit counts as given up
+SHARES = (0.1, 0.5, 0.9)  # the ends and the middle of an 80 % interval
 
 
 @dataclass(frozen=True)
@@ -90,49 +89,72 @@ class Needs:
         return Needs(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
+class Learned(NamedTuple):
+    """Published parameters of the hazard of buying again, and what popularity says of each item.
+
+    hazard: float64 [parameters]; appeals: float64 [n_items]; see `recsys.models.hazard`
+    """
+
+    hazard: NDArray[np.float64]
+    appeals: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class IntervalModel:
-    """Published gaps by category, on the public catalogue. `gaps` is None where none were published."""
+    """What was published of gaps and of buying again, on the public catalogue; None where nothing was."""
 
     gaps: CategoryGaps | None
     catalogue: Catalogue
+    learned: Learned | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> IntervalModel:
-        """From a bundle's arrays: `mean` and `variance`, or none. Raises BundleError if they do not fit."""
-        if not arrays:
-            return cls(None, catalogue)
+        """From a bundle's arrays: `mean` and `variance`, `hazard` and `appeals`, either pair, or none.
+
+        Raises BundleError if they do not fit.
+        """
         categories = len(catalogue.category_codes[1])
-        for name in CategoryGaps._fields:
-            if name not in arrays or arrays[name].shape != (categories,):
-                raise BundleError(f"intervals have no '{name}' for {categories} categories; publish again")
-        return cls(
-            CategoryGaps(*(np.asarray(arrays[n], np.float64) for n in CategoryGaps._fields)), catalogue
-        )
+        shapes = {"hazard": (hazard.DIMENSIONS,), "appeals": (len(catalogue),)}
+        learned = Learned(*_read(arrays, shapes)) if "hazard" in arrays else None
+        if "mean" not in arrays and (learned or not arrays):
+            return cls(None, catalogue, learned)
+        gaps = CategoryGaps(*_read(arrays, dict.fromkeys(CategoryGaps._fields, (categories,))))
+        return cls(gaps, catalogue, learned)
 
     def needs(self, h: Histories, now: int) -> Needs:
         """What all customers will need again: every pair of a customer and a consumable that was bought.
 
-        The mean log gap is the customer's own, shrunk to the category's (normal with normal prior); the next
-        gap is log-normal around it. Items with one purchase rest on the category alone, and are left out
-        where no gaps were published; so are items overdue beyond any doubt (3 standard deviations). A
-        purchase dated after `now` counts as made now.
+        By the learned hazard of buying again (`recsys.models.hazard`) where one was published, else by
+        log-normal gaps (`recsys.models.log_normal`), which leave out what is overdue beyond any doubt. Items
+        with one purchase rest on what is usual for the category, and are left out where no gaps were
+        published. A purchase dated after `now` counts as made now.
 
         now: Unix seconds. Raises OrderingError without timestamps.
         """
-        cycles = intervals(h)
-        known = consumables(self.catalogue)[cycles.items]
+        every = self._log_normal(h, now) if self.learned is None else self._hazard(h, now, self.learned)
+        known = consumables(self.catalogue)[every.items]
         if self.gaps is None:
-            known &= cycles.counts > 0
-        mean, deviation = self._next_gap(cycles)
+            known &= every.purchases > 1
+        return every.where(known)
+
+    def _hazard(self, h: Histories, now: int, learned: Learned) -> Needs:
+        day = (now + h.utc_offset_seconds) // SECONDS_PER_DAY
+        pairs = rhythms(h, day, usual_gaps(self.gaps._asdict() if self.gaps else {}, self.catalogue))
+        days = hazard.moments(pairs, learned.appeals, learned.hazard, SHARES)
+        low, expected, high = now + np.rint(days * SECONDS_PER_DAY).astype(np.int64).T
+        chances = hazard.chances(pairs, learned.appeals, learned.hazard, HORIZONS)
+        return Needs(pairs.customers, pairs.items, pairs.purchases, pairs.last, expected, low, high, chances)
+
+    def _log_normal(self, h: Histories, now: int) -> Needs:
+        cycles = intervals(h)
+        gap = log_normal.next_gap(cycles, self.gaps, self.catalogue)
         elapsed = np.maximum(now - cycles.last, 0) / SECONDS_PER_DAY
-        known &= _z(elapsed, mean, deviation) <= LAPSED
-        expected, low, high = (_moment(cycles.last, mean, z * deviation) for z in (0.0, -Z80, Z80))
-        chances = np.stack([_chance(elapsed, days, mean, deviation) for days in HORIZONS], axis=1)
+        low, expected, high = (cycles.last + log_normal.seconds(gap, share) for share in SHARES)
+        chances = np.stack([log_normal.chance(elapsed, days, gap) for days in HORIZONS], axis=1)
         every = Needs(
             cycles.customers, cycles.items, cycles.counts + 1, cycles.last, expected, low, high, chances
         )
-        return every.where(known)
+        return every.where(~log_normal.lapsed(elapsed, gap))
 
     def predict(self, h: Histories, now: int, lead_days: float = 3.0) -> list[Due]:
         """What one customer will need again, soonest first; see `needs`.
@@ -154,19 +176,6 @@ class IntervalModel:
             for p in np.lexsort((needs.items, needs.expected)).tolist()
         ]
 
-    def _next_gap(self, cycles: Cycles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of the logarithm of the next gap; float64 [pairs] each."""
-        codes = self.catalogue.category_codes[0][cycles.items]
-        if self.gaps is None:
-            prior, variance = np.full(len(codes), UNINFORMED[0]), np.full(len(codes), UNINFORMED[1])
-        else:
-            prior, variance = self.gaps.mean[codes], self.gaps.variance[codes]
-        within, between = (1.0 - BETWEEN) * variance, BETWEEN * variance
-        total = np.bincount(cycles.pairs, log_gaps(cycles.gaps), minlength=len(codes))
-        left = 1.0 / (1.0 / between + cycles.counts / within)
-        mean = left * (prior / between + total / within)
-        return mean, np.sqrt(left + within)
-
     def _basis(self, item: int, purchases: int) -> str:
         if purchases > 1:
             return f"your own {purchases} purchases"
@@ -174,26 +183,11 @@ class IntervalModel:
         return f"typical for {category}" if category else "typical for such items"
 
 
-def _z(
-    days: NDArray[np.float64], mean: NDArray[np.float64], deviation: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.asarray((np.log(np.maximum(days, 1e-9)) - mean) / deviation)
-
-
-def _moment(
-    last: NDArray[np.int64], mean: NDArray[np.float64], offset: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """When exp(mean + offset) days have passed since the last purchase, Unix seconds."""
-    after: NDArray[np.int64] = np.rint(np.exp(mean + offset) * SECONDS_PER_DAY).astype(np.int64)
-    return last + after
-
-
-def _chance(
-    elapsed: NDArray[np.float64],
-    days: float,
-    mean: NDArray[np.float64],
-    deviation: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """P(gap <= elapsed + days | gap > elapsed)."""
-    later = log_upper_tail(_z(elapsed + days, mean, deviation))
-    return np.asarray(-np.expm1(later - log_upper_tail(_z(elapsed, mean, deviation))))
+def _read(
+    arrays: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]
+) -> list[NDArray[np.float64]]:
+    """Arrays by name. Raises BundleError for one that is missing, of another shape or not finite."""
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise BundleError(f"intervals have no '{name}' of shape {shape}; publish the model again")
+    return [np.asarray(arrays[name], np.float64) for name in shapes]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,12 @@ class Public:
     appeals: Floats
     used_up: NDArray[np.bool_]
     end: int
+
+    @property
+    def key(self) -> str:
+        """Tells equal ones from others."""
+        parts = (self.usual, self.appeals, self.used_up)
+        return sha256(b"".join(part.tobytes() for part in parts) + str(self.end).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
