@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
 from fastapi import Request
+from numpy.typing import NDArray
 
 from recsys.bundle.contents import Bundle
 from recsys.data.vocab import Catalogue
 from recsys.errors import UnknownItemError
+from recsys.features.price_tiers import price_tiers
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from serving.clock import Clock
@@ -64,6 +68,11 @@ class State:
         """The privacy statement's id."""
         found = self.statement.get("id")
         return None if found is None else str(found)
+
+    @cached_property
+    def price_tiers(self) -> NDArray[np.int64]:
+        """How dear each item is for its kind (see `price_tiers`)."""
+        return price_tiers(self.catalogue)
 
     def item(self, item_id: str) -> int | None:
         """The vocabulary index of an item; None if the catalogue has no such item."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag
@@ -12,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.history import Histories
+from recsys.data.history import Histories, Ordering
 
 TELLING = 10
 """Events from which a history says something on a page."""
@@ -45,6 +46,7 @@ class Profiles:
 
     def __init__(self, dataset: Dataset, consents: Mapping[str, Consent]) -> None:
         self._base = dataset.histories
+        self._ids = dataset.customer_ids
         self._positions = {customer: row for row, customer in enumerate(dataset.customer_ids)}
         self._consents = consents
         self._merged: dict[str, Histories] = {}
@@ -57,6 +59,12 @@ class Profiles:
         """The events of one customer who consented to personalisation (KeyError otherwise), oldest first."""
         merged = self._merged.get(customer_id)
         return merged if merged is not None else _one(self._base, self._positions[customer_id])
+
+    def page(self, after: str | None, count: int) -> tuple[list[str], Histories]:
+        """The next customers by id after one (None: the first ones), and the histories of these."""
+        start = 0 if after is None else bisect_right(self._ids, after)
+        ids = list(self._ids[start : start + count])
+        return ids, joined([self.history(one) for one in ids]) if ids else self._base.select(NOBODY)
 
     def add(self, customer_id: str, arrivals: Sequence[Arrival]) -> None:
         """Merge new events into a customer's history, by time; later arrivals last among equals."""
@@ -71,6 +79,11 @@ class Profiles:
         shown = known[:: max(1, len(known) // limit)][:limit]
         without = (one for one in self._consents if one not in self._positions)
         return shown + [one for one, _ in zip(without, range(2), strict=False)]
+
+    @property
+    def ordering(self) -> Ordering:
+        """What the order of all these histories is known from."""
+        return self._base.ordering
 
     @property
     def newest(self) -> int | None:
@@ -90,6 +103,7 @@ def consents_of(customers: pa.Table) -> dict[str, Consent]:
 
 N = TypeVar("N", bound=np.generic)
 
+NOBODY = np.zeros(0, np.int64)
 _COLUMNS = ("items", "times", "events", "quantities")
 
 
@@ -97,6 +111,15 @@ def _one(histories: Histories, position: int) -> Histories:
     start, stop = histories.offsets[position : position + 2]
     columns = {name: getattr(histories, name)[start:stop] for name in _COLUMNS}
     return replace(histories, offsets=np.array([0, stop - start], np.int64), **columns)
+
+
+def joined(histories: Sequence[Histories]) -> Histories:
+    """The histories of several customers (at least one) as one."""
+    lengths = np.concatenate([np.diff(one.offsets) for one in histories])
+    columns = {name: np.concatenate([getattr(one, name) for one in histories]) for name in _COLUMNS}
+    return replace(
+        histories[0], offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), **columns
+    )
 
 
 def merge(history: Histories, arrivals: Sequence[Arrival]) -> Histories:

@@ -1,4 +1,4 @@
-"""GET /v1/customers/{customer_id}/replenishment."""
+"""What is due: of one customer, and of all customers page by page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from serving.customers.endpoints import UNKNOWN, CustomerId
-from serving.replenishment.schemas import REPLENISHMENT_EXAMPLE, ReplenishmentOut
-from serving.replenishment.service import replenishment_of
+from serving.replenishment.rows import Question
+from serving.replenishment.schemas import (
+    DUE_LIST_EXAMPLE,
+    REPLENISHMENT_EXAMPLE,
+    DueListOut,
+    ReplenishmentOut,
+)
+from serving.replenishment.service import due_page, replenishment_of
 from serving.responses import json_response
-from serving.schemas import error_example, ok_example
+from serving.schemas import Identifier, error_example, ok_example
 from serving.state import request_id_of, state_of
 
 router = APIRouter(prefix="/v1", tags=["Customers"])
+
+NO_TIMES = error_example(
+    "no_event_times",
+    "silo 'north' has no timestamps, so nothing is known about when",
+    "connect a table with timestamps",
+)
 
 
 @router.get(
@@ -30,11 +42,7 @@ router = APIRouter(prefix="/v1", tags=["Customers"])
             "customer_id",
         ),
         404: UNKNOWN,
-        409: error_example(
-            "no_event_times",
-            "silo 'north' has no timestamps, so nothing is known about when",
-            "connect a table with timestamps",
-        ),
+        409: NO_TIMES,
     },
 )
 async def replenishment(
@@ -60,4 +68,33 @@ async def replenishment(
         offset=offset,
         request_id=request_id_of(request),
     )
+    return json_response(answer)
+
+
+@router.get(
+    "/replenishment/due",
+    summary="What is due for all customers, page by page",
+    response_class=Response,
+    responses={200: ok_example(DueListOut, DUE_LIST_EXAMPLE), 409: NO_TIMES},
+)
+async def due_list(
+    request: Request,
+    within: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 14,
+    least: Annotated[
+        float | None, Query(ge=0, le=1, description="By this chance, not by the expected date.")
+    ] = None,
+    most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, likeliest.")] = None,
+    lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
+    customers: Annotated[int, Query(ge=1, le=500, description="Customers looked at for a page.")] = 100,
+    after: Annotated[Identifier | None, Query(description="`next_after` of the page before.")] = None,
+) -> Response:
+    """The due list for push and CRM inside the silo; a whole silo's comes faster as a file, by the command
+    `thousandfaces replenishment due`, with the same numbers.
+
+    Only customers who consented to personalisation. The flags `price_sensitive` and `dormant` come from the
+    customer's own events and public prices; they may decide on a coupon, never on a price of the customer's own.
+    """
+    state = state_of(request)
+    question = Question(int(state.clock.seconds()), state.timezone, lead_days, within, least, most)
+    answer = due_page(state, question, after=after, customers=customers, request_id=request_id_of(request))
     return json_response(answer)

@@ -94,6 +94,27 @@ class ReplenishmentOut(BaseModel):
     request_id: str
 
 
+class DueRowOut(NeedOut):
+    """One customer and item of the due list."""
+
+    customer_id: str
+    item_id: str
+    price_sensitive: bool = Field(description="Buys mostly what is cheap for its kind, by public prices.")
+    dormant: bool = Field(description="Has stayed away for far longer than usual.")
+    out_of_stock: bool
+
+
+class DueListOut(BaseModel):
+    """A page of the due list: by customer id, each one's items soonest first."""
+
+    as_of: datetime
+    due: list[DueRowOut]
+    next_after: str | None = Field(description="`after` of the next page; null on the last one.")
+    model_version: str
+    privacy_statement_id: str | None
+    request_id: str
+
+
 _NEED: dict[str, Any] = {
     "expected_at": "2026-03-06T10:00:00Z",
     "low": "2026-03-03T04:00:00Z",
@@ -133,6 +154,25 @@ REPLENISHMENT_EXAMPLE: dict[str, Any] = {
     ],
     "total": 120,
     "next_offset": 100,
+    "model_version": "2026-03-01-a1b2c3",
+    "privacy_statement_id": "ps-5f2c",
+    "request_id": "9c1f0e7a2b3d4c5e",
+}
+
+DUE_LIST_EXAMPLE: dict[str, Any] = {
+    "as_of": "2026-03-02T08:20:00Z",
+    "due": [
+        {
+            "customer_id": "c-00042",
+            "item_id": "oat-milk-1l",
+            **_NEED,
+            "basis": "your own 6 purchases",
+            "price_sensitive": False,
+            "dormant": False,
+            "out_of_stock": False,
+        }
+    ],
+    "next_after": "c-00141",
     "model_version": "2026-03-01-a1b2c3",
     "privacy_statement_id": "ps-5f2c",
     "request_id": "9c1f0e7a2b3d4c5e",

@@ -17,6 +17,7 @@ from serving.replenishment.advice import stock_up, substitute
 from serving.replenishment.calendar import FAR, as_date, local_days
 from serving.replenishment.categories import category_needs
 from serving.replenishment.habits import weekly_habit
+from serving.replenishment.lister import Lister
 from serving.replenishment.rows import CHANCES, Question, columns, selected
 from serving.state import State
 
@@ -59,6 +60,25 @@ def replenishment_of(
     }
 
 
+def due_page(
+    state: State, question: Question, *, after: str | None, customers: int, request_id: str
+) -> dict[str, Any]:
+    """The due list of the next customers by id, those who consented to personalisation; ApiError 409 as above."""
+    if state.profiles.ordering is not Ordering.TIMESTAMP:
+        raise _no_times(state)
+    sale = state.assortment
+    lister = Lister(state.intervals, question, sale.sold, sale.available, state.price_tiers)
+    ids, histories = state.profiles.page(after, customers)
+    return {
+        "as_of": moment(question.now),
+        "due": lister.table(ids, histories).to_pylist(),
+        "next_after": ids[-1] if len(ids) == customers else None,
+        "model_version": state.model_version,
+        "privacy_statement_id": state.statement_id,
+        "request_id": request_id,
+    }
+
+
 def timed_history(state: State, customer_id: str) -> Histories:
     """A customer's events, if they may be read for the customer and have times. Raises ApiError as above."""
     consent = state.profiles.consent(customer_id)
@@ -68,13 +88,17 @@ def timed_history(state: State, customer_id: str) -> Histories:
         raise no_consent(customer_id, "personalisation")
     history = state.profiles.history(customer_id)
     if history.ordering is not Ordering.TIMESTAMP:
-        raise ApiError(
-            409,
-            "no_event_times",
-            f"silo {state.silo_name} has no timestamps, so nothing is known about when",
-            "connect a table with timestamps",
-        )
+        raise _no_times(state)
     return history
+
+
+def _no_times(state: State) -> ApiError:
+    return ApiError(
+        409,
+        "no_event_times",
+        f"silo {state.silo_name} has no timestamps, so nothing is known about when",
+        "connect a table with timestamps",
+    )
 
 
 def moment(seconds: int) -> datetime:

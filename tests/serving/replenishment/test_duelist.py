@@ -16,7 +16,8 @@ from recsys.bundle.store import read_bundle
 from recsys.errors import BundleError, ConfigError, OrderingError, ThousandFacesError
 from recsys.silos.config import SiloConfig
 from serving.replenishment.cli import replenishment
-from serving.replenishment.duelist import SCHEMA, write_due_list
+from serving.replenishment.duelist import write_due_list
+from serving.replenishment.lister import SCHEMA
 from serving.replenishment.output import whole_file
 from serving.replenishment.rows import Question
 from serving.settings import Settings
