@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -116,7 +116,9 @@ def _one(histories: Histories, position: int) -> Histories:
 def joined(histories: Sequence[Histories]) -> Histories:
     """The histories of several customers (at least one) as one."""
     lengths = np.concatenate([np.diff(one.offsets) for one in histories])
-    columns = {name: np.concatenate([getattr(one, name) for one in histories]) for name in _COLUMNS}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in histories]) for name in _COLUMNS
+    }
     return replace(
         histories[0], offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), **columns
     )

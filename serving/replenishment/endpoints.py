@@ -88,11 +88,11 @@ async def due_list(
     customers: Annotated[int, Query(ge=1, le=500, description="Customers looked at for a page.")] = 100,
     after: Annotated[Identifier | None, Query(description="`next_after` of the page before.")] = None,
 ) -> Response:
-    """The due list for push and CRM inside the silo; a whole silo's comes faster as a file, by the command
-    `thousandfaces replenishment due`, with the same numbers.
+    """The due list for push and CRM inside the silo, of customers who consented to personalisation.
 
-    Only customers who consented to personalisation. The flags `price_sensitive` and `dormant` come from the
-    customer's own events and public prices; they may decide on a coupon, never on a price of the customer's own.
+    A whole silo's comes faster as a file, by the command `thousandfaces replenishment due`, with the same
+    numbers. The flags `price_sensitive` and `dormant` come from the customer's own events and public prices;
+    they may decide on a coupon, never on a price of the customer's own.
     """
     state = state_of(request)
     question = Question(int(state.clock.seconds()), state.timezone, lead_days, within, least, most)

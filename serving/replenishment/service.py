@@ -63,7 +63,7 @@ def replenishment_of(
 def due_page(
     state: State, question: Question, *, after: str | None, customers: int, request_id: str
 ) -> dict[str, Any]:
-    """The due list of the next customers by id, those who consented to personalisation; ApiError 409 as above."""
+    """The due list of the next consenting customers by id. Raises ApiError 409 as above."""
     if state.profiles.ordering is not Ordering.TIMESTAMP:
         raise _no_times(state)
     sale = state.assortment
