@@ -6,11 +6,12 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.quality.private import Settings
+from experiments.quality.private import Settings, merged
 from experiments.quality.resources import peak_memory
 from experiments.quality.silos import Budget, Dealt, by_customer, deal
 from experiments.quality.tables import Purchases, read_purchases
@@ -26,6 +27,7 @@ from experiments.replenishment.report import Replenishment
 from experiments.twin import train_twin
 from recsys.bundle.contents import Bundle
 from recsys.bundle.store import read_bundle
+from recsys.data.history import SECONDS_PER_DAY
 from recsys.errors import ConfigError
 from training.config import TrainingConfig
 from training.progress import Progress, silent
@@ -93,7 +95,10 @@ class Runner:
 
     def _config(self, name: str, seed: int) -> TrainingConfig:
         budget = Budget(self.options.epsilon, self.options.delta)
-        return self.settings.training(self.dealt, budget, seed=seed, output=self.work / f"{name}-{seed}")
+        # That data are complete up to the cut-off is public: what was not bought until then is known.
+        until = {"until": datetime.fromtimestamp(self.cut.day * SECONDS_PER_DAY, UTC)}
+        settings = Settings(merged(self.settings.values, until), self.settings.source)
+        return settings.training(self.dealt, budget, seed=seed, output=self.work / f"{name}-{seed}")
 
     def _private(self, config: TrainingConfig, seed: int) -> Bundle:
         trained = run_training(config, progress=self.progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ def _config(options: TruthOptions, world: TrueWorld, seed: int, output: Path) ->
         "output": output,
         "seed": seed,
         "threads": 1,
+        "until": world.config.start + timedelta(days=world.config.days),
         "privacy": {"epsilon": options.epsilon, "delta": options.delta},
     }
     preset = PRESETS / "replenishment.toml"
