@@ -22,6 +22,10 @@ from serving.state import request_id_of, state_of
 
 router = APIRouter(prefix="/v1", tags=["Customers"])
 
+LEAST = (
+    "Not what is expected (more likely than not) within these days, but what is needed with at least this "
+    "chance within the shortest of 3, 7, 14 and 30 days that covers them."
+)
 NO_TIMES = error_example(
     "no_event_times",
     "silo 'north' has no timestamps, so nothing is known about when",
@@ -50,6 +54,7 @@ async def replenishment(
     customer_id: CustomerId,
     lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
     horizon_days: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 30,
+    least: Annotated[float | None, Query(ge=0, le=1, description=LEAST)] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many items.")] = 100,
     offset: Annotated[int, Query(ge=0, le=100_000, description="Leave out so many items.")] = 0,
 ) -> Response:
@@ -64,6 +69,7 @@ async def replenishment(
         customer_id,
         lead_days=lead_days,
         horizon_days=horizon_days,
+        least=least,
         limit=limit,
         offset=offset,
         request_id=request_id_of(request),
@@ -80,9 +86,7 @@ async def replenishment(
 async def due_list(
     request: Request,
     within: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 14,
-    least: Annotated[
-        float | None, Query(ge=0, le=1, description="By this chance, not by the expected date.")
-    ] = None,
+    least: Annotated[float | None, Query(ge=0, le=1, description=LEAST)] = None,
     most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, likeliest.")] = None,
     lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
     customers: Annotated[int, Query(ge=1, le=500, description="Customers looked at for a page.")] = 100,

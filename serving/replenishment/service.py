@@ -32,16 +32,17 @@ def replenishment_of(
     *,
     lead_days: float,
     horizon_days: float,
+    least: float | None,
     limit: int,
     offset: int,
     request_id: str,
 ) -> dict[str, Any]:
-    """Everything due or overdue within the horizon, soonest first, from `offset` on at most `limit` items.
+    """What is due within the horizon, soonest first, from `offset` on at most `limit` items.
 
     Raises ApiError: 404 unknown customer, 403 no consent to personalisation, 409 a silo without timestamps.
     """
     now = int(state.clock.seconds())
-    question = Question(now, state.timezone, lead_days, horizon_days)
+    question = Question(now, state.timezone, lead_days, horizon_days, least)
     history = past(timed_history(state, customer_id), now)
     found = selected(due_items(state.intervals, history, now), question, state.assortment.sold)
     place = np.arange(len(found))

@@ -32,7 +32,7 @@ export class Api {
   customers(limit) { return this.call("GET", `v1/demo/customers?limit=${limit}`); }
   lately(id, limit) { return this.call("GET", `v1/demo/customers/${encodeURIComponent(id)}/events?limit=${limit}`); }
   recommend(query) { return this.call("POST", "v1/recommendations", query); }
-  due(id, horizon) { return this.call("GET", `v1/customers/${encodeURIComponent(id)}/replenishment?horizon_days=${horizon}`); }
+  due(id, horizon) { return this.call("GET", `v1/customers/${encodeURIComponent(id)}/replenishment?horizon_days=${horizon}&least=0.25`); }
 
   event(customer, item, kind) {
     return this.call("POST", "v1/events", {

@@ -73,6 +73,14 @@ def test_the_horizon_bounds_what_is_told(client: TestClient) -> None:
     assert expected == sorted(expected)
 
 
+def test_by_chance_instead_of_the_date(client: TestClient) -> None:
+    everything = due(client, horizon_days=1, least=0)
+    assert len(everything) == 3
+    for one in due(client, horizon_days=5, least=0.3):
+        assert one["p_within_7"] >= 0.3
+    assert client.get(f"/v1/customers/{TASTE}/replenishment?least=1.5").status_code == 422
+
+
 def test_buying_puts_the_next_need_off(
     settings: Settings, serve: Callable[..., TestClient], tmp_path: Any
 ) -> None:
