@@ -89,7 +89,7 @@ async def due_list(
     least: Annotated[float | None, Query(ge=0, le=1, description=LEAST)] = None,
     most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, likeliest.")] = None,
     lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
-    customers: Annotated[int, Query(ge=1, le=500, description="Customers looked at for a page.")] = 100,
+    customers: Annotated[int, Query(ge=1, le=200, description="Customers looked at for a page.")] = 100,
     after: Annotated[Identifier | None, Query(description="`next_after` of the page before.")] = None,
 ) -> Response:
     """The due list for push and CRM inside the silo, of customers who consented to personalisation.

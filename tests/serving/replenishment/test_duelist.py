@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 import serving.replenishment.reading as reading
 from recsys.bundle.store import read_bundle
-from recsys.errors import BundleError, ConfigError, OrderingError, ThousandFacesError
+from recsys.errors import BundleError, ConfigError, DataContractError, OrderingError, ThousandFacesError
+from recsys.silos import parts
 from recsys.silos.config import SiloConfig
 from serving.replenishment.cli import replenishment
 from serving.replenishment.duelist import write_due_list
@@ -107,6 +108,23 @@ def test_chunks_change_nothing(settings: Settings, tmp_path: Path, monkeypatch: 
     whole = rows(settings, tmp_path, *date)
     monkeypatch.setattr(reading, "CUSTOMERS", 1)
     assert rows(settings, tmp_path, *date) == whole
+
+
+def test_a_big_file_is_read_in_parts_with_the_same_list(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    date = ["--date", datetime.now(UTC).isoformat(), "--within", "365"]
+    whole = rows(settings, tmp_path, *date)
+    monkeypatch.setattr(parts, "ROWS", 4)
+    monkeypatch.setattr(reading, "CUSTOMERS", 2)
+    assert rows(settings, tmp_path, *date) == whole
+    path = settings.silo.parent / "interactions.parquet"
+    columns = pq.read_table(path).to_pydict()
+    columns["event_id"][-1] = columns["event_id"][0]
+    pq.write_table(pa.table(columns, schema=pq.read_schema(path)), path)
+    error = listed(settings, tmp_path / "due.csv", *date).exception
+    assert isinstance(error, DataContractError)
+    assert "row 21" in str(error)
 
 
 def test_what_is_sold_out_is_flagged(settings: Settings, tmp_path: Path) -> None:
