@@ -1,4 +1,4 @@
-"""Rich exact features of pairs on a day, for the non-private boosted trees alone."""
+"""Exact features of pairs on a day, for the non-private boosted trees: our model's own, and more."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from experiments.replenishment.pairs import Pairs
 from recsys.data.history import SECONDS_PER_DAY, Histories
+from recsys.features.rhythm import rhythms
 
 WINDOWS = (14, 30, 90)
+UNKNOWN_LOG_GAP, GAPS_PRIOR = np.log(30.0), 5.0
 Columns = dict[str, NDArray[Any]]
 
 
 def pair_features(h: Histories, pairs: Pairs) -> NDArray[np.float64]:
     """The features of every pair, from purchases before its day alone; float64 [pairs, features]."""
-    columns = {**_own(pairs), **_units(h, pairs), **_windows(h, pairs)}
+    columns = {**_own(pairs), **_rhythm(h, pairs), **_units(h, pairs), **_windows(h, pairs)}
     return np.stack(list(columns.values()), axis=1)
 
 
@@ -38,6 +40,25 @@ def _own(pairs: Pairs) -> Columns:
         "rate": (counts + 1.0) / (pairs.span + pairs.elapsed),
         "spread": np.where(counts > 1, spread, np.nan),
         "since first": pairs.span + pairs.elapsed,
+    }
+
+
+def _rhythm(h: Histories, pairs: Pairs) -> Columns:
+    """What our own model knows of a pair, with exact gaps of items where it has noised ones."""
+    days = (h.times + h.utc_offset_seconds) // SECONDS_PER_DAY
+    logs, of_gap = np.log(pairs.gaps), pairs.items[pairs.gap_rows]
+    overall = float(logs.mean()) if len(logs) else UNKNOWN_LOG_GAP
+    total = np.bincount(of_gap, logs, minlength=pairs.n_items) + GAPS_PRIOR * overall
+    usual = total / (np.bincount(of_gap, minlength=pairs.n_items) + GAPS_PRIOR)
+    known = rhythms(h.where(days < pairs.day), pairs.day, usual)
+    since = np.log(known.elapsed) - known.gap
+    return {
+        "expected gap": known.gap,
+        "expected spread": known.spread,
+        "expected units": known.units,
+        "elapsed over expected": since,
+        "elapsed in spreads": since / known.spread,
+        "usual gap": usual[pairs.items],
     }
 
 
