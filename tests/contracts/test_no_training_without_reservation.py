@@ -12,6 +12,8 @@ import pytest
 import training
 from recsys.data.vocab import Catalogue
 from recsys.errors import LedgerError, PlanError
+from recsys.models.hazard import DIMENSIONS
+from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
@@ -22,7 +24,9 @@ from training.messages import Request
 from training.node import Node
 from training.spend import spending
 
-STAGES = ("popularity", "intervals", "copurchase", "towers")
+STAGES = ("popularity", "intervals", "copurchase", "rhythm", "towers")
+SUMS = STAGES[:-1]
+SETTINGS = TrainingConfig(rhythm={"as_of": "2026-06-29T00:00:00Z"}).silo_settings(ordered=True)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +40,14 @@ def node(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Node:
 @pytest.fixture(scope="module")
 def plan(node: Node) -> PrivacyPlan:
     registered = {silo.name: silo.registered_customers for silo in node._federation.silo_configs()}
-    releases = tuple(ReleasePlan(name, 1.0, 20.0) for name in STAGES[:3])
+    releases = tuple(ReleasePlan(name, 1.0, 20.0) for name in SUMS)
     return PrivacyPlan(6.0, 1e-6, 2, registered, releases, DpSgdPlan(0.3, 4.0, 0.1, 4))
 
 
 @pytest.fixture(scope="module")
 def request_of(node: Node, plan: PrivacyPlan):
     n_items = len(node.catalogue)
-    settings = TrainingConfig().silo_settings(ordered=True)
+    settings = SETTINGS
     fields = {
         "run_id": "r",
         "attempt": 1,
@@ -62,7 +66,10 @@ def request_of(node: Node, plan: PrivacyPlan):
         from recsys.towers.two_tower import initial_parameters
 
         parameters = initial_parameters(item_features(node.catalogue), local.tower_config(settings.towers), 0)
-        arrays = {"popularity": np.full(n_items, 1 / n_items), "parameters": parameters}
+        if stage == "rhythm":
+            parameters = np.zeros(DIMENSIONS)
+        usual = usual_gaps({}, node.catalogue)
+        arrays = {"popularity": np.full(n_items, 1 / n_items), "parameters": parameters, "usual": usual}
         return Request({**fields, "stage": f"train.{stage}", **changes}, arrays)
 
     return make
@@ -70,20 +77,21 @@ def request_of(node: Node, plan: PrivacyPlan):
 
 @pytest.fixture
 def data(node: Node, request_of) -> TrainingData:
-    settings = TrainingConfig().silo_settings(ordered=True)
-    return node._data(request_of("popularity"), settings)[0]
+    return node._data(request_of("popularity"), SETTINGS)[0]
 
 
 @pytest.mark.parametrize("forged", [None, object(), True])
 def test_stage_functions_refuse_anything_but_a_reservation(
     data: TrainingData, plan: PrivacyPlan, node: Node, forged: object
 ) -> None:
-    settings = TrainingConfig().silo_settings(ordered=True)
+    settings = SETTINGS
     published = np.full(len(node.catalogue), 1 / len(node.catalogue))
+    told = local.RhythmRound(published, usual_gaps({}, node.catalogue), np.zeros(DIMENSIONS))
     calls = [
         lambda: local.popularity_sum(data, plan, settings, forged),
         lambda: local.interval_sum(data, plan, forged),
         lambda: local.copurchase_sum(data, plan, settings, published, forged),
+        lambda: local.rhythm_sum(data, plan, settings, told, forged),
         lambda: local.tower_gradient(data, plan, settings, published, np.zeros(1, np.float32), forged),
     ]
     for call in calls:
@@ -100,7 +108,7 @@ def test_a_reservation_under_another_plan_does_not_do(
         local.popularity_sum(data, plan, TrainingConfig().silo_settings(ordered=True), reservation)
 
 
-@pytest.mark.parametrize("stage", STAGES[:3])
+@pytest.mark.parametrize("stage", SUMS)
 def test_noise_for_a_smaller_bound_than_the_models_is_refused(
     node: Node, plan: PrivacyPlan, request_of, stage: str
 ) -> None:
@@ -189,6 +197,23 @@ def test_a_step_is_never_released_twice(node: Node, request_of) -> None:
     second = node.release(request_of("towers", run_id="twice", round=1), first.block)
     assert second.block is None
     assert [receipt.kind for receipt in second.receipts] == ["reserve", "commit"]
+
+
+def test_rounds_beyond_the_plan_are_refused_and_each_is_charged(
+    node: Node, plan: PrivacyPlan, request_of
+) -> None:
+    releases = tuple(replace(r, rounds=2) if r.name == "rhythm" else r for r in plan.releases)
+    other = replace(plan, releases=releases, target_epsilon=8.0)
+    changes = {"run_id": "rounds", "plan": other.to_json(), "fingerprint": other.fingerprint()}
+    before = len(node.ledger().events())
+    for number in range(2):
+        node.release(request_of("rhythm", round=number, **changes))
+    node.release(request_of("rhythm", round=1, attempt=2, **changes))  # asked for again: charged again
+    assert [event.steps for event in node.ledger().events()[before:]] == [1, 1, 1]
+    for number in (2, -1):
+        with pytest.raises(PlanError, match="'rhythm' has 2 rounds by the plan"):
+            node.release(request_of("rhythm", round=number, **changes))
+    assert len(node.ledger().events()) == before + 3
 
 
 def test_a_lost_or_new_block_is_charged_again(node: Node, request_of) -> None:

@@ -13,19 +13,22 @@ from recsys.data.split import temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig
-from recsys.models import copurchase, popularity, replenishment
+from recsys.models import copurchase, popularity, replenishment, rhythm
 from recsys.models.copurchase import PairScope
+from recsys.models.hazard import DIMENSIONS, NAMES
+from recsys.models.rhythm_start import WHITEN
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.releases import ReleasePlan
 from training import evaluation
 from training.audit.bounds import gaussian_mu
 from training.audit.step_audit import Score
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM
 from training.local import BOUNDS
 
 N_ITEMS, MAX_ITEMS = 40, 20
 CUSTOMERS, PURCHASES = 8, 12
 LAST_DAY = 200
+TOO_MANY = 6.0  # log of how many times more purchases are expected
 FAVOURITE = N_ITEMS - 1  # bought by everybody, after the last day
 
 
@@ -49,6 +52,15 @@ def _copurchase(histories: Histories) -> NDArray[np.float64]:
     return copurchase.contribution(histories, scope, MAX_ITEMS)
 
 
+def _rhythm(histories: Histories) -> NDArray[np.float64]:
+    """A round that asks for gradients where far too much is expected: each customer reaches the bound."""
+    alike = np.full(N_ITEMS, np.log(30.0)), np.zeros(N_ITEMS), np.ones(N_ITEMS, np.bool_)
+    level = np.arange(DIMENSIONS) == NAMES.index("one")
+    return rhythm.contribution(
+        histories, rhythm.Public(*alike, end=LAST_DAY), np.linalg.solve(WHITEN, TOO_MANY * level)
+    )
+
+
 def _metrics(histories: Histories) -> NDArray[np.float64]:
     """All held-out baskets are the most popular item, which nobody had: each figure of a customer is 1."""
     popular = np.where(np.arange(N_ITEMS) == FAVOURITE, 0.5, 0.5 / (N_ITEMS - 1))
@@ -65,6 +77,7 @@ SUMS: Mapping[str, Callable[[Histories], NDArray[np.float64]]] = {
     POPULARITY: lambda histories: popularity.contribution(histories, N_ITEMS, MAX_ITEMS),
     COPURCHASE: _copurchase,
     INTERVALS: lambda histories: replenishment.contribution(histories, _catalogue()).ravel(),
+    RHYTHM: _rhythm,
     METRICS: _metrics,
 }
 """The raw sum of each mechanism, as a silo computes it."""

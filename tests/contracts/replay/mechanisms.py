@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recsys.models.hazard import DIMENSIONS
 from recsys.privacy.ledger import Ledger, planned_charge
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.releases import TOWERS, DpSgdPlan, ReleasePlan
@@ -17,7 +18,7 @@ from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
 from training import local, spend
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, SiloSettings, load_config
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings, load_config
 from training.evaluation import Published
 from training.spend import Released, Reservation
 
@@ -33,6 +34,7 @@ CONFIG = load_config(
         "towers.init_scale=0.5",
         "towers.negatives=20",
         "towers.clip_norm=0.3",
+        "rhythm.as_of=1970-10-01T00:00:00Z",
     ],
 )
 SETTINGS = CONFIG.silo_settings(ordered=True)
@@ -48,6 +50,8 @@ MEASURED = Published(
     local.taste_profile(CATALOGUE, PUBLISHED, SETTINGS.profile),
     local.sequence_config(SETTINGS.sequences),
 )
+USUAL = np.random.default_rng(5).normal(3.0, 0.5, N_ITEMS)
+MOVED = np.random.default_rng(6).normal(0.0, 0.2, DIMENSIONS)
 PLAN = PrivacyPlan(
     target_epsilon=50.0,
     delta=1e-6,
@@ -65,6 +69,9 @@ MECHANISMS: dict[str, Run] = {
         data, plan, settings, PUBLISHED, reservation
     ),
     INTERVALS: lambda data, plan, _, reservation: local.interval_sum(data, plan, reservation),
+    RHYTHM: lambda data, plan, settings, reservation: local.rhythm_sum(
+        data, plan, settings, local.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
+    ),
     METRICS: lambda data, plan, _, reservation: local.metrics_sum(data, plan, MEASURED, reservation),
     TOWERS: lambda data, plan, settings, reservation: local.tower_gradient(
         data, plan, settings, PUBLISHED, PARAMETERS, reservation

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from recsys.data.contracts import Table
 from recsys.data.vocab import Catalogue
 from recsys.features.items import ItemFeatures, item_features
+from recsys.models.hazard import DIMENSIONS
+from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig, SiloConfig
@@ -26,7 +28,16 @@ from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, TOWERS, SiloSettings, load_config
+from training.config import (
+    COPURCHASE,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    SiloSettings,
+    load_config,
+)
 from training.local import tower_config
 from training.messages import Request
 from training.node import Block, Node
@@ -40,7 +51,7 @@ SETTINGS = (
     "privacy.shares.towers=0.4",
     "privacy.shares.metrics=0.1",
 )
-SUMS = (POPULARITY, COPURCHASE, INTERVALS, METRICS)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, METRICS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
@@ -86,6 +97,11 @@ class Bench:
     def published(self) -> NDArray[np.float64]:
         """A popularity as the coordinator would publish it."""
         return np.full(len(self.catalogue), 1 / len(self.catalogue))
+
+    @cached_property
+    def usual(self) -> NDArray[np.float64]:
+        """Logarithms of usual gaps between purchases, as without any that were published."""
+        return usual_gaps({}, self.catalogue)
 
     @cached_property
     def parameters(self) -> Values:
@@ -142,7 +158,12 @@ class Bench:
             "fingerprint": plan.fingerprint(),
             "settings": self.settings.model_dump_json(),
         }
-        arrays: dict[str, NDArray[Any]] = {"popularity": self.published, "parameters": self.parameters}
+        at = np.zeros(DIMENSIONS) if stage == RHYTHM else self.parameters
+        arrays: dict[str, NDArray[Any]] = {
+            "popularity": self.published,
+            "parameters": at,
+            "usual": self.usual,
+        }
         return Request(fields, arrays | {"vectors": self.vectors, "history_table": self.vectors})
 
 
