@@ -142,10 +142,12 @@ def main(
 ) -> None:
     """Make the silo unless it is there, list, and tell time, memory and whether the bars are met."""
     folder = work / f"{customers}-{items}-{purchases}"
-    silo = make_silo(folder, read_bundle(bundle).catalogue, customers, items, purchases)
+    served = read_bundle(bundle)
+    silo = make_silo(folder, served.catalogue, customers, items, purchases)
     found = run(bundle, silo, folder / "due.parquet", least)
     met = found["seconds"] <= 60 * MOST_MINUTES and found["peak_rss_mb"] <= MOST_MEGABYTES
     found |= {"customers": customers, "items": items, "purchases": purchases, "least": least, "bars_met": met}
+    found |= {"n_items": len(served.catalogue), "model": sorted(served.intervals)}
     if results is not None:
         _write(results, found)
     click.echo(
@@ -159,6 +161,7 @@ def _write(path: Path, found: dict[str, Any]) -> None:
         f"{found['customers']:,} customers with {found['items']} consumables each, each bought "
         f"{found['purchases']} times; listed is what is needed within 14 days with a chance of "
         f"{found['least']:g} or more",
+        f"a bundle of {found['n_items']:,} items, its replenishment model with {', '.join(found['model'])}",
         "one process that works alone; peak memory: of the process tree, with that of the benchmark itself; "
         "load: of the machine at the end, so that a wait for others is seen",
         f"bars: {MOST_MINUTES:g} minutes, {MOST_MEGABYTES:,.0f} MB: {told}",

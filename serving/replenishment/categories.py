@@ -37,19 +37,17 @@ def category_needs(model: IntervalModel, h: Histories, now: int, without: NDArra
     h = h.purchases()
     codes, names = model.catalogue.category_codes
     named = np.array([bool(name) for name in names])
-    used_up = consumables(model.catalogue)[h.items] & named[codes[h.items]] & ~np.isin(h.items, without)
-    h = h.where(used_up)
-    days, code = h.baskets(), codes[h.items]
+    counted = consumables(model.catalogue)[h.items] & named[codes[h.items]] & ~np.isin(h.items, without)
+    days, code = h.baskets(), np.where(counted, codes[h.items], -1)
     items, members = h.items.copy(), dict[int, NDArray[np.int32]]()
-    keep = np.zeros(len(items), np.bool_)
-    for category in np.unique(code):
+    for category in np.unique(code[counted]):
         rows = code == category
         own, counts = np.unique(h.items[rows], return_counts=True)
         if len(own) < LEAST_ITEMS or len(np.unique(days[rows])) < LEAST_DAYS:
             continue
         own = own[np.argsort(-counts, kind="stable")]
         items[rows], members[int(own[0])] = own[0], own
-        keep |= rows
-    needs = model.needs(replace(h, items=items).where(keep), now)
+    needs = model.needs(replace(h, items=items), now)  # of all purchases: a model may look at visits too
+    needs = needs.where(np.isin(needs.items, list(members)))
     blank = np.full(len(needs), NO_SIGNAL), np.zeros(len(needs), np.bool_)
     return CategoryNeeds(DueItems(needs, *blank), members)
