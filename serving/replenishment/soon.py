@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.data.history import Histories, Ordering
+from recsys.data.history import EventType, Histories, Ordering
 from recsys.recommend.due import NO_SIGNAL, due_items, past
 from serving.replenishment.calendar import local_days, weekdays
 from serving.replenishment.habits import NAMES
@@ -21,7 +21,7 @@ def due_soon(state: State, history: Histories) -> dict[int, str]:
 
     Rests on the customer's own rhythm (two purchases at least) or a device's signal. Empty without times.
     """
-    if history.ordering is not Ordering.TIMESTAMP or not len(history.items):
+    if history.ordering is not Ordering.TIMESTAMP or not _tells(history):
         return {}
     now = int(state.clock.seconds())
     found = due_items(state.intervals, past(history, now), now)
@@ -37,6 +37,13 @@ def due_soon(state: State, history: Histories) -> dict[int, str]:
         for item, signal, days_ahead, weekday in told
         if days_ahead <= SOON
     }
+
+
+def _tells(history: Histories) -> bool:
+    """Whether any item was bought twice, or a device reported: else there is nothing to work out."""
+    bought = history.items[history.events == EventType.PURCHASE.code]
+    reported = np.isin(history.events, (EventType.EMPTY.code, EventType.EXPIRED.code))
+    return len(np.unique(bought)) < len(bought) or bool(reported.any())
 
 
 def _when(days_ahead: int, weekday: str) -> str:
