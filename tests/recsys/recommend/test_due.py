@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recsys.data.history import EventType
-from recsys.models.replenishment import IntervalModel
+from recsys.models.replenishment import IntervalModel, Learned
+from recsys.models.rhythm_start import START
 from recsys.recommend.due import NO_SIGNAL, bases, due_items, standing
 from tests.recsys.bundle_builder import DAY, NOW, make_catalogue, make_histories, make_history, make_intervals
 
@@ -15,6 +18,9 @@ Event = tuple[int, int, EventType]
 def found(*events: tuple[int, int] | Event) -> list[int]:
     needs = due_items(MODEL, make_history(*events), NOW).needs
     return list(needs.items.tolist())
+
+
+LEARNED = replace(MODEL, learned=Learned(START, np.zeros(60)))
 
 
 def test_without_signals_it_is_the_model_alone() -> None:
@@ -80,15 +86,14 @@ def test_what_has_not_happened_yet_is_not_read() -> None:
     assert later.needs.expected[0] >= early.needs.expected[0]
 
 
-def test_many_customers_at_once_are_each_alone() -> None:
+@pytest.mark.parametrize("model", [MODEL, LEARNED], ids=["log-normal", "hazard"])
+def test_many_customers_at_once_are_each_alone(model: IntervalModel) -> None:
     histories = make_histories(40, 60, seed=5)
     codes = np.random.default_rng(0).integers(0, len(EventType), len(histories.items)).astype(np.int8)
-    from dataclasses import replace
-
     mixed = replace(histories, events=codes)
-    together = due_items(MODEL, mixed, NOW)
+    together = due_items(model, mixed, NOW)
     for customer in range(40):
-        alone = due_items(MODEL, mixed.select(np.array([customer])), NOW)
+        alone = due_items(model, mixed.select(np.array([customer])), NOW)
         own = together.where(together.needs.customers == customer)
         assert own.needs.items.tolist() == alone.needs.items.tolist()
         np.testing.assert_array_equal(own.needs.expected, alone.needs.expected)

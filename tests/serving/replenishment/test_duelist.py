@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -12,8 +13,10 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 import serving.replenishment.reading as reading
-from recsys.bundle.store import read_bundle
+from recsys.bundle.contents import Parts, assemble
+from recsys.bundle.store import read_bundle, write_bundle
 from recsys.errors import BundleError, ConfigError, DataContractError, OrderingError, ThousandFacesError
+from recsys.models.rhythm_start import START
 from recsys.silos import parts
 from recsys.silos.config import SiloConfig
 from serving.replenishment.cli import replenishment
@@ -51,9 +54,24 @@ def test_only_who_consented_to_personalisation_is_listed(settings: Settings, tmp
     assert found[1]["basis"] == "your own 6 purchases"
 
 
+def learned(settings: Settings, folder: Path) -> Settings:
+    """The same with a bundle whose hazard of buying again was learned."""
+    bundle = read_bundle(Path(settings.bundle))
+    hazard = {"hazard": START, "appeals": np.zeros(len(bundle.catalogue))}
+    columns = {name: getattr(bundle, name) for name in Parts.__dataclass_fields__}
+    columns["intervals"] = {**bundle.intervals, **hazard}
+    manifest = bundle.manifest
+    made = assemble(
+        Parts(**columns), sequence=manifest.sequence, blend=manifest.blend, blocks=dict(manifest.blocks)
+    )
+    return settings.model_copy(update={"bundle": write_bundle(folder / "learned", made)})
+
+
+@pytest.mark.parametrize("with_hazard", [False, True])
 def test_the_numbers_are_those_of_the_api(
-    settings: Settings, serve: Callable[..., TestClient], tmp_path: Path
+    settings: Settings, serve: Callable[..., TestClient], tmp_path: Path, with_hazard: bool
 ) -> None:
+    settings = learned(settings, tmp_path) if with_hazard else settings
     client = serve(settings, demo=False)
     client.post("/v1/events", json=event("e-1", number=10, event="decline"))
     client.post("/v1/events", json=event("e-2", number=30, event="empty"))
