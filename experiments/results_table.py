@@ -50,7 +50,7 @@ def command_line(*program: str, paths: Sequence[str]) -> str:
 def comparison_table(
     by_seed: Mapping[int, Mapping[str, Entry]], columns: Sequence[str] = COLUMNS
 ) -> list[str]:
-    """A row per method: the median over seeds of every figure, and all seeds where there are several."""
+    """A row per method: the median over seeds of every figure, and all seeds where they differ."""
     methods = list(next(iter(by_seed.values())))
     lines = [f"| method | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
     for method in methods:
@@ -61,4 +61,5 @@ def comparison_table(
 
 def _cell(values: Sequence[float]) -> str:
     middle = f"{median(values):.4f}"
-    return middle if len(values) == 1 else f"{middle} ({', '.join(f'{value:.4f}' for value in values)})"
+    same = len({repr(value) for value in values}) == 1  # one seed, or a method that no seed changes
+    return middle if same else f"{middle} ({', '.join(f'{value:.4f}' for value in values)})"
