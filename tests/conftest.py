@@ -42,10 +42,12 @@ def evidence(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def small_settings() -> list[str]:
-    """`key=value` settings of a training that takes a second: five steps in blocks of two, two and one."""
+    """`key=value` settings of a training of a second: three rounds, and five steps in blocks of 2, 2, 1."""
     return [
         "copurchase.top_items=60",
         "copurchase.rank=4",
+        "rhythm.rounds=3",
+        "rhythm.as_of=2026-06-29T00:00:00Z",
         "towers.steps=5",
         "towers.embedding_dim=4",
         "towers.sampling_rate=0.2",

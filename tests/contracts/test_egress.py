@@ -72,11 +72,13 @@ def test_every_stage_and_silo_is_in_the_capture(captured: dict[str, TwoRuns]) ->
             "train.popularity",
             "train.intervals",
             "train.copurchase",
+            "train.rhythm",
             "train.towers",
             "query.receipts",
         } <= stages
         assert len({key[0] for key in runs.first.public}) == 3
         assert len([key for key in runs.first.noised if key[1] == "train.towers"]) == 3 * 5
+        assert len([key for key in runs.first.noised if key[1] == "train.rhythm"]) == 3 * 3
 
 
 def test_the_second_run_is_refused_and_says_what_is_left(captured: dict[str, TwoRuns]) -> None:

@@ -24,6 +24,7 @@ KILL_AFTER = [
     "plan 0/1",
     "popularity 0/1",
     "intervals 0/1",
+    "rhythm 1/3",
     "copurchase 0/1",
     "factors 0/1",
     "towers 3/5",

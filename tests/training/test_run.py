@@ -8,10 +8,11 @@ import pytest
 from recsys.bundle.registry_mlflow import MlflowRegistry
 from recsys.bundle.store import read_bundle
 from recsys.errors import BudgetExceededError, ConfigError, PlanError, QuorumError, TrainingError
+from recsys.models.replenishment import IntervalModel
 from recsys.privacy.ledger import Charge, Ledger
 from recsys.privacy.plan import PrivacyEvent
 from recsys.silos.config import FederationConfig
-from training import gradient_rounds
+from training import gradient_rounds, rhythm_rounds
 from training.checkpoint import open_run, runs
 from training.config import TrainingConfig
 from training.run import run_training
@@ -50,7 +51,8 @@ def test_the_bundle_holds_what_was_trained(trained) -> None:
     assert np.exp(bundle.log_popularity).sum() == pytest.approx(1, abs=1e-4)
     assert bundle.manifest.sequence.decay == config.sequences.decay
     assert bundle.manifest.metrics is None
-    assert set(bundle.intervals) == {"mean", "variance"}
+    assert set(bundle.intervals) == {"mean", "variance", "hazard", "appeals"}
+    assert IntervalModel.from_arrays(bundle.intervals, bundle.catalogue).learned is not None
 
 
 def test_what_was_spent_is_what_was_planned(trained) -> None:
@@ -60,8 +62,8 @@ def test_what_was_spent_is_what_was_planned(trained) -> None:
     assert report["person_epsilon"] <= 4
     assert report["unconfirmed_silos"] == []
     for spent in report["silos"].values():
-        # One release each for three statistics, and towers in blocks of 2, 2 and 1 steps.
-        assert spent["reservations"] == 6
+        # One release each for three statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
+        assert spent["reservations"] == 9
         assert spent["epsilon"] < report["person_epsilon"]
 
 
@@ -91,7 +93,16 @@ def test_the_run_is_recorded_with_public_numbers_and_registered(trained) -> None
 
 def test_progress_covers_every_stage(trained) -> None:
     finished = {stage for stage, done, total in trained.shown if done == total}
-    assert {"plan", "popularity", "intervals", "copurchase", "towers", "bundle", "tracking"} <= finished
+    assert {
+        "plan",
+        "popularity",
+        "intervals",
+        "rhythm",
+        "copurchase",
+        "towers",
+        "bundle",
+        "tracking",
+    } <= finished
 
 
 def test_the_coordinator_mirrors_every_receipt(trained) -> None:
@@ -121,10 +132,41 @@ def test_finished_stages_are_not_done_again(
     assert [run.run_id for run in runs(config.output)] == [result.run_id]
     assert result.report["attempts"] == 2
     # Rounds 1 and 2 were kept; 3 and 4 were done and charged twice.
-    expected = ["popularity", "intervals", "copurchase", *["towers"] * 4]
+    expected = ["popularity", "intervals", *["rhythm"] * 3, "copurchase", *["towers"] * 4]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
     assert result.report["person_epsilon"] > result.plan.epsilon()
+
+
+def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
+    configured: Configured, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, real, asked = configured(), rhythm_rounds.noised_total, []
+
+    def die_after_round_two(*told, **options):
+        asked.append(options["number"])
+        noised = real(*told, **options)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return noised
+
+    monkeypatch.setattr(rhythm_rounds, "noised_total", die_after_round_two)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(config)
+    result = run_training(config)
+    assert asked == [0, 1, 1, 2]
+    expected = ["popularity", "intervals", *["rhythm"] * 4, "copurchase", *["towers"] * 3]
+    assert charges(world) == dict.fromkeys(charges(world), expected)
+    assert not result.report["within_target"]
+
+
+def test_rhythms_are_left_out_where_nobody_says_up_to_when_data_are_complete(configured: Configured) -> None:
+    config = configured()
+    config = config.model_copy(update={"rhythm": config.rhythm.model_copy(update={"as_of": None})})
+    result = run_training(config)
+    assert not result.plan.has("rhythm")
+    assert set(read_bundle(result.bundle_folder).intervals) == {"mean", "variance"}
+    assert result.report["person_epsilon"] > 3.9
 
 
 def test_fresh_starts_another_run_and_charges_the_same_ledgers(configured: Configured) -> None:
@@ -153,7 +195,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"citygrocer": 3 + 5}
+    assert result.report["missed_rounds"] == {"citygrocer": 3 + 3 + 5}
     assert charges(world)["citygrocer"] == []
     with pytest.raises(PlanError, match="citygrocer: plan-refused"):
         run_training(configured("quorum=3"))
@@ -180,6 +222,7 @@ def test_order_numbers_leave_intervals_out(configured: Configured, world: Path) 
         edit(folder / "silo.toml", 'online = "online.sqlite"', "")
     result = run_training(configured())
     assert not result.plan.has("intervals")
+    assert not result.plan.has("rhythm")
     assert read_bundle(result.bundle_folder).intervals == {}
     assert result.report["person_epsilon"] > 3.9
 
