@@ -70,7 +70,7 @@ class Shares(_Section):
         )
 
 
-DEFAULT_SHARES = Shares(popularity=0.1, copurchase=0.35, intervals=0.03, rhythm=0.05, towers=0.47)
+DEFAULT_SHARES = Shares(popularity=0.1, copurchase=0.35, intervals=0.03, rhythm=0.02, towers=0.5)
 
 
 class PrivacySettings(_Section):
