@@ -14,8 +14,8 @@ from recsys.silos.simulator.config import DAYS_PER_WEEK, WorldConfig
 from recsys.silos.simulator.people import People
 from recsys.silos.simulator.shopping import Shopping
 
-DRAWS, FURTHEST = 41, 400  # draws of how long units last; days ahead that are looked at
-AT_ONCE = 4_000
+DRAWS, FURTHEST = 21, 400  # draws of how long units last; days ahead that are looked at
+AT_ONCE = 2_000
 Floats = NDArray[np.float64]
 
 
@@ -28,6 +28,7 @@ class Law:
     trip since. Hidden stay how long those units last, and whether the habit has ended.
 
     day: float64 [s], of the latest purchase, in days of the window, NaN for none; units: float64 [s]
+    cycles, beliefs: float64 [s, cycles], how long a unit may last on average, and how likely that is
     """
 
     config: WorldConfig
@@ -35,6 +36,8 @@ class Law:
     shopping: Shopping
     day: Floats
     units: Floats
+    cycles: Floats
+    beliefs: Floats
 
     @classmethod
     def of(cls, config: WorldConfig, people: People, shopping: Shopping) -> Law:
@@ -44,7 +47,8 @@ class Law:
         order = np.argsort(bought.day, kind="stable")
         day[bought.staple[order]] = bought.day[order]  # the latest is written last
         units[bought.staple[order]] = bought.units[order]
-        return cls(config, people, shopping, day, units)
+        cycles = shopping.staples.cycle[:, None]
+        return cls(config, people, shopping, day, units, cycles, np.ones_like(cycles))
 
     def forecast(self, rows: NDArray[np.int64]) -> Forecast:
         """Of some staples with a purchase; days count from the end of the window."""
@@ -57,7 +61,11 @@ class Law:
 
     def _part(self, rows: NDArray[np.int64]) -> Forecast:
         due = self._due(rows)
-        weights = np.exp(self._passed_over(rows, due))
+        since = np.maximum(np.ceil(due), self.day[rows][:, None] + 1)
+        passed = Passed.of(self.config, self.shopping).between(
+            rows, since, np.full(len(rows), self.config.days)
+        )
+        weights = np.exp(passed) * np.repeat(self.beliefs[rows], DRAWS, axis=1)
         weights /= weights.sum(axis=1, keepdims=True)
         ahead = np.clip(np.ceil(due) - self.config.days, 0, FURTHEST).astype(np.int64)
         stay = self._stays(
@@ -75,26 +83,10 @@ class Law:
         return Forecast(chances, *(_moment(by, q) for q in (MIDDLE, LOW, HIGH)))
 
     def _due(self, rows: NDArray[np.int64]) -> Floats:
-        """When what was bought last may run out, evenly over its chances; float64 [s, DRAWS]."""
-        spread = self.config.use_spread
-        lasting = np.exp(spread * ndtri((np.arange(DRAWS) + 0.5) / DRAWS) - 0.5 * spread**2)
-        cycle = self.shopping.staples.cycle[rows] * self.units[rows]
-        return np.asarray(self.day[rows][:, None] + cycle[:, None] * lasting)
-
-    def _passed_over(self, rows: NDArray[np.int64], due: Floats) -> Floats:
-        """Log chance that the trips since then passed it over; float64 [s, DRAWS]."""
-        trips, config = self.shopping.trips, self.config
-        inside = trips.day < config.days
-        width = config.days + FURTHEST + 1
-        keys = trips.member[inside] * width + trips.day[inside]  # ascending
-        log = np.log(np.where(trips.top_up[inside], config.top_up_forget, config.forget))
-        before = np.concatenate([[0.0], log.cumsum()])
-        member = self.shopping.staples.member[rows][:, None]
-        first = np.maximum(np.ceil(due), self.day[rows][:, None] + 1)
-        first = np.minimum(first, config.days).astype(np.int64)
-        begin = np.searchsorted(keys, member * width + first)
-        end = np.searchsorted(keys, member * width + config.days)
-        return np.asarray(before[end] - before[begin])
+        """When what was bought last may run out, evenly over its chances; float64 [s, cycles * DRAWS]."""
+        cycle = self.cycles[rows] * self.units[rows][:, None]
+        due = self.day[rows][:, None, None] + cycle[:, :, None] * lasting(self.config)
+        return np.asarray(due.reshape(len(rows), -1))
 
     def _stays(self, rows: NDArray[np.int64]) -> Floats:
         """Cumulative log chance of not buying a due item on the days after the window; [s, FURTHEST + 1]."""
@@ -105,6 +97,40 @@ class Law:
         kept = (1 - config.top_ups) * (1 - config.forget) + config.top_ups * (1 - config.top_up_forget)
         log = np.log1p(np.expm1(-rate) * kept)
         return np.hstack([np.zeros((len(rows), 1)), log.cumsum(axis=1)])
+
+
+def lasting(config: WorldConfig) -> Floats:
+    """Factors by which a unit lasts longer or shorter, evenly over their chances; float64 [DRAWS]."""
+    spread = config.use_spread
+    return np.asarray(np.exp(spread * ndtri((np.arange(DRAWS) + 0.5) / DRAWS) - 0.5 * spread**2))
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """The chances that trips pass a due item over.
+
+    keys: int64 [trips], member and day, ascending; before: float64 [trips + 1], summed log chances
+    """
+
+    shopping: Shopping
+    width: int
+    keys: NDArray[np.int64]
+    before: Floats
+
+    @classmethod
+    def of(cls, config: WorldConfig, shopping: Shopping) -> Passed:
+        """Of the trips within the window."""
+        trips, width = shopping.trips, config.days + FURTHEST + 1
+        inside = trips.day < config.days
+        log = np.log(np.where(trips.top_up[inside], config.top_up_forget, config.forget))
+        keys = trips.member[inside] * width + trips.day[inside]
+        return cls(shopping, width, keys, np.concatenate([[0.0], log.cumsum()]))
+
+    def between(self, rows: NDArray[np.int64], first: Floats, end: NDArray[np.int64]) -> Floats:
+        """Log chance that trips from day `first` [s, k] to before `end` [s] pass a staple over; [s, k]."""
+        member = self.shopping.staples.member[rows][:, None] * self.width
+        begin = np.searchsorted(self.keys, member + np.minimum(first, end[:, None]).astype(np.int64))
+        return np.asarray(self.before[np.searchsorted(self.keys, member + end[:, None])] - self.before[begin])
 
 
 def _moment(by: Floats, q: float) -> Floats:

@@ -17,7 +17,7 @@ from experiments.replenishment.forecast import Forecast
 from experiments.replenishment.methods import BASELINES, PRIVATE, TWIN, Known
 from experiments.replenishment.outcomes import Figure, Outcomes, mean_ends
 from experiments.replenishment.published import published_forecast
-from experiments.replenishment.truth_report import LAW, METHODS, OTHERS, Truth, TruthOptions
+from experiments.replenishment.truth_report import LAW, LEARNED, METHODS, OTHERS, Truth, TruthOptions
 from experiments.replenishment.world import TrueWorld, make_true_world
 from experiments.twin import train_twin
 from recsys.bundle.store import read_bundle
@@ -44,7 +44,7 @@ def run_truth(
                 **{name: BASELINES[name](known).forecast for name in OTHERS},
             }
         own = {name: forecast.where(world.judged) for name, forecast in forecasts.items()}
-        by_seed[seed] = _measured(world, {LAW: world.law, **own})
+        by_seed[seed] = _measured(world, {LAW: world.law, LEARNED: world.learned, **own})
         pairs[seed] = (int(world.judged.sum()), int((world.judged & world.lives).sum()))
     return Truth(options, command, spent, pairs, by_seed)
 

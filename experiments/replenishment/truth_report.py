@@ -18,9 +18,9 @@ from recsys.errors import ConfigError
 from recsys.seeds import derive_seed
 from recsys.silos.simulator.config import WorldConfig
 
-LAW, STAMP = "generating_model", "simulated data"
+LAW, LEARNED, STAMP = "generating_model", "generating_model_learned", "simulated data"
 OTHERS = ("personal_mean_gap", "poisson_gamma")
-METHODS = (LAW, PRIVATE, TWIN, *OTHERS)
+METHODS = (LAW, LEARNED, PRIVATE, TWIN, *OTHERS)
 COLUMNS = (
     *("mae_days", "mae_restricted_days", "mae_over_law", "restricted_over_law", "from_law_days"),
     *("coverage_80", "coverage_80_all", "log_loss_14", "auc_14", "ece_14", "ece_30"),
@@ -72,6 +72,7 @@ class Truth:
             f"judged: staples bought on two days or more (of them with a living habit): {sizes}",
             f"{LAW}: the world's own law given the past (mean use, its spread, weekdays, forgetting); all "
             "figures but coverage_80_all are of living habits; coverage: of intervals within the horizon",
+            f"{LEARNED}: the same for somebody who must learn each staple's cycle from its purchases",
             "mae_over_law: mae_days over the law's; from_law_days: mean distance to the law's date, both "
             "cut at the horizon; median over seeds, all in brackets",
         ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.holdout import concatenate, read_dataset
 from experiments.replenishment.forecast import Forecast
+from experiments.replenishment.learned_law import learned
 from experiments.replenishment.oracle import Law
 from experiments.replenishment.pairs import Pairs
 from recsys.data.dataset import Dataset
@@ -31,7 +32,8 @@ class TrueWorld:
 
     pairs: known on the day after the window; judged: bool [pairs], staples bought on two days or more
     next: float64 [pairs], days to the staple's next purchase, inf where none falls in the simulated horizon
-    lives: bool [pairs], habit and customer are still there; law: the world's own forecast of the judged pairs
+    lives: bool [pairs], habit and customer are still there
+    law: the world's own forecast of the judged pairs; learned: the same without knowing the staples' cycles
     """
 
     federation: Path
@@ -43,6 +45,7 @@ class TrueWorld:
     next: NDArray[np.float64]
     lives: NDArray[np.bool_]
     law: Forecast
+    learned: Forecast
 
 
 def make_true_world(config: WorldConfig, folder: Path) -> TrueWorld:
@@ -58,13 +61,19 @@ def make_true_world(config: WorldConfig, folder: Path) -> TrueWorld:
     for part in _staples(World(config), datasets, catalogue, pairs):
         found.enter(part)
     judged = found.judged & (pairs.counts > 0)
-    law = Forecast(found.chances, *found.dates).where(judged)
-    return TrueWorld(path, config, catalogue, histories, pairs, judged, found.next, found.lives, law)
+    law, learnt = (
+        Forecast(chances, *dates).where(judged)
+        for chances, dates in zip(found.chances, found.dates, strict=True)
+    )
+    return TrueWorld(path, config, catalogue, histories, pairs, judged, found.next, found.lives, law, learnt)
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What is true of pairs; of a part of the staples, `rows` says which pairs they are."""
+    """What is true of pairs; of a part of the staples, `rows` says which pairs they are.
+
+    chances: float64 [2, pairs, horizons], of the law and of the learned law; dates: float64 [2, 3, pairs]
+    """
 
     judged: NDArray[np.bool_]
     next: NDArray[np.float64]
@@ -76,13 +85,14 @@ class _Found:
     @classmethod
     def none(cls, n: int) -> _Found:
         no = np.zeros(n, bool)
-        chances, dates = np.zeros((n, len(HORIZONS))), np.full((3, n), np.nan)
+        chances, dates = np.zeros((2, n, len(HORIZONS))), np.full((2, 3, n), np.nan)
         return cls(no, np.full(n, np.inf), no.copy(), chances, dates, np.zeros(0, np.int64))
 
     def enter(self, part: _Found) -> None:
-        for name in ("judged", "next", "lives", "chances"):
+        for name in ("judged", "next", "lives"):
             getattr(self, name)[part.rows] = getattr(part, name)
-        self.dates[:, part.rows] = part.dates
+        self.chances[:, part.rows] = part.chances
+        self.dates[:, :, part.rows] = part.dates
 
 
 def _staples(world: World, datasets: list[Dataset], catalogue: Catalogue, pairs: Pairs) -> Iterator[_Found]:
@@ -105,12 +115,12 @@ def _staples(world: World, datasets: list[Dataset], catalogue: Catalogue, pairs:
             kept = np.flatnonzero((row >= 0) & (pairs.keys[place_of] == keys) & ~np.isnan(law.day))
             person = shopping.members.rows[staples.member[kept]]
             following = shopping.restocking.next_day[kept]
-            forecast = law.forecast(kept)
+            forecasts = [law.forecast(kept), learned(law, world.goods).forecast(kept)]
             yield _Found(
                 np.ones(len(kept), bool),
                 np.where(following >= NEVER, np.inf, following - config.days),
                 (staples.ends[kept] >= NEVER) & (people.end_day[person] >= config.days + config.horizon_days),
-                forecast.chances,
-                np.stack([forecast.expected, forecast.low, forecast.high]),
+                np.stack([made.chances for made in forecasts]),
+                np.stack([[made.expected, made.low, made.high] for made in forecasts]),
                 place_of[kept],
             )

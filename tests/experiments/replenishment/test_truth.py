@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.replenishment.dates import date_figures
+from experiments.replenishment.figures import method_figures
 from experiments.replenishment.outcomes import Outcomes, mean_ends
 from experiments.replenishment.truth import run_truth
 from experiments.replenishment.truth_report import LAW, METHODS, TruthOptions
@@ -33,6 +34,20 @@ def test_the_law_is_calibrated_and_covers(world: TrueWorld) -> None:
     assert found["coverage_80"][0] == pytest.approx(0.8, abs=0.04)
     assert (law.low <= law.expected).all()
     assert (law.expected <= law.high).all()
+
+
+def test_who_learns_the_cycles_knows_less_than_the_law(world: TrueWorld) -> None:
+    lives = world.lives[world.judged]
+    following = world.next[world.judged][lives]
+    outcomes = Outcomes.of(world.pairs.customers[world.judged][lives], following, world.config.horizon_days)
+    law, learned = (
+        method_figures(forecast.where(lives), outcomes, {}, private=False, seconds=0.0, chosen={}).values
+        for forecast in (world.law, world.learned)
+    )
+    for name in ("mae_restricted_days", "log_loss_14"):
+        assert law[name] < learned[name] < 1.3 * law[name]
+    assert learned["auc_14"] < law["auc_14"]
+    assert learned["coverage_80"] == pytest.approx(0.8, abs=0.04)
 
 
 def test_no_other_constant_date_shift_is_nearer(world: TrueWorld) -> None:
