@@ -9,7 +9,8 @@ gamma-Poisson (Ehrenberg 1959).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ FURTHEST = 3650.0  # days: later moments are not told apart
 RATE_PRIOR, RATE_PRIOR_DAYS = 0.5, 30.0  # purchases and days that a rate starts from
 KNOTS = (-0.5, 0.5)  # of the spline, in log elapsed over expected time
 LEAST_LOG, MOST_LOG = -12.0, 4.0  # log hazards outside are cut
-AT_ONCE = 100_000
+AT_ONCE = 10_000  # pairs: what they need stays near the processor
 
 Floats = NDArray[np.float64]
 
@@ -67,64 +68,72 @@ def fixed_columns(pairs: Rhythms, appeals: Floats) -> Floats:
 
 def varying_columns(pairs: Rhythms, begin: float, end: float) -> Floats:
     """The features of the span from `begin` to `end` days ahead; float64 [pairs, 4]."""
-    edges = [_log_later(pairs, days) for days in (begin, end)]
-    return _varying(pairs, begin, end, edges[0], edges[1])
+    return _varying(pairs, np.array([begin, end]))[:, 0]
+
+
+def outlook(
+    pairs: Rhythms, appeals: Floats, theta: Floats, days: Sequence[float], shares: Sequence[float]
+) -> tuple[Floats, Floats]:
+    """`chances` within so many days and `moments` of such shares, in one pass."""
+    places = _places(days)
+    found = [
+        (-np.expm1(-curve.cumulative[:, places]), curve.moments(shares))
+        for curve in _curves(pairs, appeals, theta)
+    ]
+    first = np.concatenate([chance for chance, _ in found] or [np.zeros((0, len(days)))])
+    return first, np.concatenate([moment for _, moment in found] or [np.zeros((0, len(shares)))])
 
 
 def chances(pairs: Rhythms, appeals: Floats, theta: Floats, days: Sequence[float]) -> Floats:
     """P(bought within so many days), for each number of days (one of EDGES); float64 [pairs, days]."""
-    places = np.searchsorted(EDGES, days)
-    if not np.array_equal(EDGES[places], days):
-        raise ValueError(f"chances are known at {EDGES.tolist()} days, not at all of {list(days)}")
-    parts = [
-        -np.expm1(-_cumulative(pairs.where(part), appeals, theta, int(places.max()))[0][:, places])
-        for part in _parts(len(pairs))
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, len(days)))
+    return outlook(pairs, appeals, theta, days, ())[0]
 
 
 def moments(pairs: Rhythms, appeals: Floats, theta: Floats, shares: Sequence[float]) -> Floats:
     """Days until each share of such pairs was bought again, at most FURTHEST; float64 [pairs, shares]."""
-    parts = [_moments(pairs.where(part), appeals, theta, shares) for part in _parts(len(pairs))]
-    return np.concatenate(parts) if parts else np.zeros((0, len(shares)))
+    return outlook(pairs, appeals, theta, (), shares)[1]
 
 
-def _moments(pairs: Rhythms, appeals: Floats, theta: Floats, shares: Sequence[float]) -> Floats:
-    cumulative, hazards = _cumulative(pairs, appeals, theta, len(EDGES) - 1)
-    rows, found = np.arange(len(pairs)), []
-    for share in shares:
-        wanted = -np.log1p(-share)
-        bin_ = np.minimum((cumulative[:, 1:] <= wanted).sum(axis=1), len(EDGES) - 2)
-        found.append(EDGES[bin_] + (wanted - cumulative[rows, bin_]) / hazards[rows, bin_])
-    return np.asarray(np.minimum(np.stack(found, axis=1), FURTHEST))
+class _Curve(NamedTuple):
+    """Cumulative hazard at every edge [pairs, bins + 1], and hazard a day between them [pairs, bins]."""
+
+    cumulative: Floats
+    hazards: Floats
+
+    def moments(self, shares: Sequence[float]) -> Floats:
+        rows, found = np.arange(len(self.hazards)), np.zeros((len(self.hazards), len(shares)))
+        for column, share in enumerate(shares):
+            wanted = -np.log1p(-share)
+            bin_ = np.minimum((self.cumulative[:, 1:] <= wanted).sum(axis=1), len(EDGES) - 2)
+            left = wanted - self.cumulative[rows, bin_]
+            found[:, column] = EDGES[bin_] + left / self.hazards[rows, bin_]
+        return np.asarray(np.minimum(found, FURTHEST))
 
 
-def _cumulative(pairs: Rhythms, appeals: Floats, theta: Floats, bins: int) -> tuple[Floats, Floats]:
-    """Cumulative hazard at the first edges [pairs, bins + 1], and hazard a day between [pairs, bins]."""
-    base = fixed_columns(pairs, appeals) @ theta[:7]
-    cumulative, hazards = np.zeros((len(pairs), bins + 1)), np.zeros((len(pairs), bins))
-    before = _log_later(pairs, 0.0)
-    for bin_ in range(bins):
-        begin, end = float(EDGES[bin_]), float(EDGES[bin_ + 1])
-        after = _log_later(pairs, end)
-        log_hazard = base + _varying(pairs, begin, end, before, after) @ theta[7:]
-        hazards[:, bin_] = np.exp(np.clip(log_hazard, LEAST_LOG, MOST_LOG))
-        cumulative[:, bin_ + 1] = cumulative[:, bin_] + (end - begin) * hazards[:, bin_]
-        before = after
-    return cumulative, hazards
+def _curves(pairs: Rhythms, appeals: Floats, theta: Floats) -> Iterator[_Curve]:
+    """Of some pairs at a time: all bins at once, as one customer's few pairs want it."""
+    for start in range(0, len(pairs), AT_ONCE):
+        part = pairs.where(slice(start, start + AT_ONCE))
+        base = fixed_columns(part, appeals) @ theta[:7]
+        log_hazards = base[:, None] + _varying(part, EDGES) @ theta[7:]
+        hazards = np.exp(np.clip(log_hazards, LEAST_LOG, MOST_LOG))
+        cumulative = np.zeros((len(part), len(EDGES)))
+        np.cumsum(hazards * np.diff(EDGES), axis=1, out=cumulative[:, 1:])
+        yield _Curve(cumulative, hazards)
 
 
-def _varying(pairs: Rhythms, begin: float, end: float, before: Floats, after: Floats) -> Floats:
-    hazard = np.maximum(before - after, 1e-12) / (end - begin)
-    ratio = np.clip(np.log(pairs.elapsed + (begin + end) / 2.0) - pairs.gap, -3.0, 3.0)
+def _varying(pairs: Rhythms, edges: Floats) -> Floats:
+    """The features between neighbouring edges, days ahead; float64 [pairs, edges - 1, 4]."""
+    elapsed, gap, spread = (column[:, None] for column in (pairs.elapsed, pairs.gap, pairs.spread))
+    longer = log_upper_tail((np.log(elapsed + edges) - gap) / spread)  # log chance of a gap beyond the edge
+    hazard = np.maximum(longer[:, :-1] - longer[:, 1:], 1e-12) / np.diff(edges)
+    ratio = np.clip(np.log(elapsed + (edges[1:] + edges[:-1]) / 2.0) - gap, -3.0, 3.0)
     spline = [np.maximum(ratio - knot, 0.0) for knot in KNOTS]
-    return np.stack([np.clip(np.log(hazard) + pairs.gap, -3.0, 4.0), ratio, *spline], axis=1)
+    return np.stack([np.clip(np.log(hazard) + gap, -3.0, 4.0), ratio, *spline], axis=2)
 
 
-def _log_later(pairs: Rhythms, days: float) -> Floats:
-    """Log chance that a log-normal gap is longer than so many days from now."""
-    return log_upper_tail((np.log(pairs.elapsed + days) - pairs.gap) / pairs.spread)
-
-
-def _parts(n: int) -> list[slice]:
-    return [slice(start, start + AT_ONCE) for start in range(0, n, AT_ONCE)]
+def _places(days: Sequence[float]) -> NDArray[np.int64]:
+    places = np.searchsorted(EDGES, np.asarray(days, np.float64))
+    if not np.array_equal(EDGES[places], days):
+        raise ValueError(f"chances are known at {EDGES.tolist()} days, not at all of {list(days)}")
+    return places

@@ -140,9 +140,8 @@ class IntervalModel:
     def _hazard(self, h: Histories, now: int, learned: Learned) -> Needs:
         day = (now + h.utc_offset_seconds) // SECONDS_PER_DAY
         pairs = rhythms(h, day, usual_gaps(self.gaps._asdict() if self.gaps else {}, self.catalogue))
-        days = hazard.moments(pairs, learned.appeals, learned.hazard, SHARES)
+        chances, days = hazard.outlook(pairs, learned.appeals, learned.hazard, HORIZONS, SHARES)
         low, expected, high = now + np.rint(days * SECONDS_PER_DAY).astype(np.int64).T
-        chances = hazard.chances(pairs, learned.appeals, learned.hazard, HORIZONS)
         return Needs(pairs.customers, pairs.items, pairs.purchases, pairs.last, expected, low, high, chances)
 
     def _log_normal(self, h: Histories, now: int) -> Needs:
