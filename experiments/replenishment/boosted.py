@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ CHOICES: tuple[dict[str, Any], ...] = (
 FIXED: dict[str, Any] = {"learning_rate": 0.05, "l2_regularization": 1.0, "min_samples_leaf": 50}
 TUNED_AT = 14
 
+Features = Callable[[Histories, Pairs], NDArray[np.float64]]
+
 
 @dataclass
 class Rows:
@@ -43,17 +45,19 @@ class Boosted:
     """One classifier a horizon, for pairs with two purchases and more, and for pairs with one.
 
     histories: known before `day`; settings of the trees are chosen on the latest anchor of the known past
+    features: (histories, pairs) -> float64 [pairs, features], of what is known before the pairs' day
     """
 
     histories: Histories
     day: int
     n_items: int
     seed: int = 0
+    features: Features = pair_features
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def forecast(self, pairs: Pairs) -> Forecast:
         """Chances and dates for pairs on `day`."""
-        features, several = pair_features(self.histories, pairs), pairs.counts > 0
+        features, several = self.features(self.histories, pairs), pairs.counts > 0
         self.chosen = self._choose()
         chances = np.zeros((len(pairs), len(HORIZONS)))
         for column, horizon in enumerate(HORIZONS):
@@ -113,7 +117,7 @@ class Boosted:
         for anchor in anchors:
             pairs = Pairs.on(self.histories, anchor, self.n_items)
             kept = (pairs.counts > 0) == several
-            yield pair_features(self.histories, pairs)[kept], pairs.next_purchase(self.histories)[kept]
+            yield self.features(self.histories, pairs)[kept], pairs.next_purchase(self.histories)[kept]
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""Exact features of pairs on a day, for the non-private boosted trees: our model's own, and more."""
+"""Exact features of pairs on a day, for non-private boosted trees: our model's own, and those and more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from experiments.replenishment.pairs import Pairs
 from recsys.data.history import SECONDS_PER_DAY, Histories
-from recsys.features.rhythm import rhythms
+from recsys.features.rhythm import Rhythms, rhythms
 
 WINDOWS = (14, 30, 90)
 UNKNOWN_LOG_GAP, GAPS_PRIOR = np.log(30.0), 5.0
@@ -20,6 +20,30 @@ def pair_features(h: Histories, pairs: Pairs) -> NDArray[np.float64]:
     """The features of every pair, from purchases before its day alone; float64 [pairs, features]."""
     columns = {**_own(pairs), **_rhythm(h, pairs), **_units(h, pairs), **_windows(h, pairs)}
     return np.stack(list(columns.values()), axis=1)
+
+
+def model_features(h: Histories, pairs: Pairs) -> NDArray[np.float64]:
+    """What our own model reads of every pair, with exact statistics of items where it has noised ones.
+
+    float64 [pairs, features]
+    """
+    known, _ = _known(h, pairs)
+    buyers = np.bincount(pairs.items, minlength=pairs.n_items)[pairs.items].astype(np.float64)
+    since = np.log(known.elapsed) - known.gap
+    columns = (
+        known.purchases.astype(np.float64),
+        known.elapsed,
+        known.age,
+        known.gap,
+        known.spread,
+        known.units,
+        known.visits,
+        known.since,
+        since,
+        since / known.spread,
+        buyers,
+    )
+    return np.stack(columns, axis=1)
 
 
 def _own(pairs: Pairs) -> Columns:
@@ -45,12 +69,7 @@ def _own(pairs: Pairs) -> Columns:
 
 def _rhythm(h: Histories, pairs: Pairs) -> Columns:
     """What our own model knows of a pair, with exact gaps of items where it has noised ones."""
-    days = (h.times + h.utc_offset_seconds) // SECONDS_PER_DAY
-    logs, of_gap = np.log(pairs.gaps), pairs.items[pairs.gap_rows]
-    overall = float(logs.mean()) if len(logs) else UNKNOWN_LOG_GAP
-    total = np.bincount(of_gap, logs, minlength=pairs.n_items) + GAPS_PRIOR * overall
-    usual = total / (np.bincount(of_gap, minlength=pairs.n_items) + GAPS_PRIOR)
-    known = rhythms(h.where(days < pairs.day), pairs.day, usual)
+    known, usual = _known(h, pairs)
     since = np.log(known.elapsed) - known.gap
     return {
         "expected gap": known.gap,
@@ -60,6 +79,16 @@ def _rhythm(h: Histories, pairs: Pairs) -> Columns:
         "elapsed in spreads": since / known.spread,
         "usual gap": usual[pairs.items],
     }
+
+
+def _known(h: Histories, pairs: Pairs) -> tuple[Rhythms, NDArray[np.float64]]:
+    """The pairs' rhythms, and the usual log gap of every item, shrunk to that of all."""
+    days = (h.times + h.utc_offset_seconds) // SECONDS_PER_DAY
+    logs, of_gap = np.log(pairs.gaps), pairs.items[pairs.gap_rows]
+    overall = float(logs.mean()) if len(logs) else UNKNOWN_LOG_GAP
+    total = np.bincount(of_gap, logs, minlength=pairs.n_items) + GAPS_PRIOR * overall
+    usual = total / (np.bincount(of_gap, minlength=pairs.n_items) + GAPS_PRIOR)
+    return rhythms(h.where(days < pairs.day), pairs.day, usual), usual
 
 
 def _units(h: Histories, pairs: Pairs) -> Columns:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.replenishment.boosted import Boosted
+from experiments.replenishment.boosted import Boosted, Features
+from experiments.replenishment.features import model_features, pair_features
 from experiments.replenishment.forecast import Forecast
 from experiments.replenishment.gaps import category_gap, personal_mean_gap, personal_median_gap
 from experiments.replenishment.pairs import Pairs
@@ -25,7 +26,9 @@ from recsys.metrics.probability import log_losses
 from recsys.models.replenishment import HORIZONS
 
 CHOSEN_AT = 14
-PRIVATE, TWIN, BOOSTED = "private", "non_private_twin", "boosted"
+PRIVATE, TWIN = "private", "non_private_twin"
+BOOSTED, RICH = "boosted", "boosted_rich"
+"""Trees on the same features as our model, and on many more with exact statistics of every item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,8 @@ def _best(known: Known, make: Callable[..., Forecast], variants: Sequence[Mappin
     return Answer(make(known.pairs, **chosen), chosen)
 
 
-def _boosted(known: Known) -> Answer:
-    model = Boosted(known.histories, known.pairs.day, known.pairs.n_items, known.seed)
+def _boosted(known: Known, features: Features) -> Answer:
+    model = Boosted(known.histories, known.pairs.day, known.pairs.n_items, known.seed, features)
     return Answer(model.forecast(known.pairs), model.chosen)
 
 
@@ -93,6 +96,7 @@ BASELINES: dict[str, Callable[[Known], Answer]] = {
     "category_gap": lambda known: Answer(category_gap(known.pairs, known.catalogue)),
     "poisson_gamma": _poisson_gamma,
     "modified_poisson_gamma": _modified_poisson_gamma,
-    BOOSTED: _boosted,
+    BOOSTED: lambda known: _boosted(known, model_features),
+    RICH: lambda known: _boosted(known, pair_features),
 }
 METHODS = (PRIVATE, TWIN, *BASELINES)

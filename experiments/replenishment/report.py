@@ -15,7 +15,7 @@ from experiments.quality.silos import Dealt
 from experiments.quality.tables import Purchases
 from experiments.replenishment.due_list import LENGTH, WITHIN
 from experiments.replenishment.figures import MethodFigures
-from experiments.replenishment.methods import BOOSTED, PRIVATE, TWIN
+from experiments.replenishment.methods import BOOSTED, PRIVATE, RICH, TWIN
 from experiments.replenishment.options import ReplenishmentOptions
 from experiments.replenishment.protocol import Cut
 from experiments.results_table import comparison_table, write_results
@@ -96,15 +96,17 @@ class Replenishment:
 
     @property
     def against(self) -> dict[str, float | None]:
-        """The private model's figures over the boosted one's, and over the best other baseline's."""
+        """The private model's figures over those of the trees, and over the best other baseline's."""
         found: dict[str, float | None] = {}
         methods = next(iter(self.by_seed.values()))
-        others = [name for name in methods if name not in (PRIVATE, TWIN, BOOSTED)]
+        others = [name for name in methods if name not in (PRIVATE, TWIN, BOOSTED, RICH)]
         for h in JUDGED_AT:
             for figure, best in ((f"log_loss_{h}", min), (f"auc_{h}", max)):
                 known = [value for name in others if (value := self.middle(name, figure)) is not None]
-                ours, trees = self.middle(PRIVATE, figure), self.middle(BOOSTED, figure)
-                found[f"{figure}_over_boosted"] = ours / trees if ours and trees else None
+                ours = self.middle(PRIVATE, figure)
+                for name in (BOOSTED, RICH):
+                    trees = self.middle(name, figure)
+                    found[f"{figure}_over_{name}"] = ours / trees if ours and trees else None
                 found[f"{figure}_over_best_other"] = ours / best(known) if ours and known else None
         return found
 
@@ -154,6 +156,8 @@ class Replenishment:
             + ", ".join(f"{h} days {rate:.4f}" for h, rate in self.rates.items())
             + ": the share of judged pairs",
             *([f"private over others (log loss: below 1 is better; AUC: above): {ratios}"] if ratios else []),
+            f"{BOOSTED}: trees on the same features as the private model, with exact statistics of items; "
+            f"{RICH}: on those and many more, such as an item's exact sales of the last weeks",
             "gap baselines make chances of a gap by an exponential; ece: 10 bins of equal width; mae_days: "
             "pairs bought again within the data; mae_restricted_days: all pairs; dates count up to its end; "
             "coverage_80: pairs whose interval ends within the data",
