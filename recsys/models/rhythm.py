@@ -83,8 +83,9 @@ class Rows:
         columns = columns[order]
         return cls(
             starts,
-            (columns @ WHITEN).astype(np.float32),
-            (columns @ START + np.log(widths[order])).astype(np.float32),
+            # Products row by row: what a matrix product makes of a row may depend on the rows around it.
+            np.einsum("rk,kj->rj", columns, WHITEN).astype(np.float32),
+            (np.einsum("rk,k->r", columns, START) + np.log(widths[order])).astype(np.float32),
             bought[order],
             np.repeat(1.0 / np.sqrt(sizes), sizes).astype(np.float32),
         )
@@ -96,8 +97,8 @@ class Rows:
         """
         if not len(self.starts):
             return np.zeros((0, LENGTH))
-        log_expected = np.clip(self.base + self.features @ moved, LEAST_LOG, MOST_LOG)
-        expected = np.exp(log_expected)
+        towards = np.einsum("rk,k->r", self.features, moved.astype(np.float32))
+        expected = np.exp(np.clip(self.base + towards, LEAST_LOG, MOST_LOG).astype(np.float64))
         # d log(1 - exp(-m)) = m / (exp(m) - 1) for what was bought, d(-m) = -m for what was not; by log m
         slope = np.where(self.bought, expected / np.maximum(np.expm1(expected), 1e-12), -expected)
         sent = np.empty((len(self.bought), LENGTH))

@@ -117,3 +117,24 @@ def test_rounds_raise_the_likelihood_and_much_noise_changes_little():
 def test_without_rounds_or_customers_the_start_is_published():
     np.testing.assert_array_equal(rhythm.published([], [], 5), START)
     np.testing.assert_array_equal(contribution(make_histories(), PUBLIC, STILL), np.zeros(LENGTH))
+
+
+def test_no_parameters_make_rounding_tell_who_is_there():
+    """Far parameters at right angles to what many customers share leave rounding alone to decide."""
+    r = np.random.default_rng(5)
+    alike = sorted(
+        (int(day), int(item)) for day, item in zip(r.integers(0, 250, 25), r.integers(0, 8, 25), strict=True)
+    )
+    other = sorted(
+        (int(day), int(item)) for day, item in zip(r.integers(0, 250, 41), r.integers(0, 8, 41), strict=True)
+    )
+    shared = Rows.of(make_histories(alike), PUBLIC).features.astype(np.float64)
+    for others in (5, 6, 7, 8):
+        h = make_histories(other, *[alike] * others)
+        rest = h.select(np.arange(1, len(h)))
+        for _ in range(25):
+            towards = shared[r.integers(len(shared))]
+            aside = r.normal(size=DIMENSIONS)
+            moved = (aside - aside @ towards / (towards @ towards) * towards) * 10.0 ** r.integers(8, 17)
+            apart = contribution(h, PUBLIC, moved) - contribution(rest, PUBLIC, moved)
+            assert np.linalg.norm(apart) <= CLIP_NORM
