@@ -22,6 +22,7 @@ from training.local import RhythmRound, TrainingData
 from training.messages import Request
 from training.spend import Released, Reservation, reopen, reserve, spending
 from training.steps import claim
+from training.told import check_told
 
 TRAINING, EVALUATION = "training", "evaluation"
 """What a release is for: the purposes that a silo may cap apart."""
@@ -97,6 +98,7 @@ class Node:
         make, rounds = _MAKERS[stage], plan.release(stage).rounds
         if not 0 <= request.number("round") < rounds:
             raise PlanError(f"'{stage}' has {rounds} rounds by the plan; none is {request.number('round')}")
+        check_told(stage, request, settings, data.features)
         with spending(ledger, self._charge(request, plan, stage, snapshot, steps=1)) as reservation:
             released = make(data, plan, settings, request, reservation)
         return Answer(released, reservation.receipts())
@@ -105,6 +107,7 @@ class Node:
         self, request: Request, plan: PrivacyPlan, ledger: Ledger, settings: SiloSettings, block: Block | None
     ) -> Answer:
         data, snapshot = self._data(request, settings)
+        check_told(TOWERS, request, settings, data.features)
         number, end = request.number("round"), request.number("block_end")
         told = hashlib.sha256(request.text("settings").encode()).hexdigest()
         key = f"{request.text('run_id')}/{request.number('attempt')}/{end}/{told}"

@@ -4,6 +4,7 @@ import ast
 import inspect
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import training
 from recsys.data.vocab import Catalogue
-from recsys.errors import LedgerError, PlanError
+from recsys.errors import LedgerError, PlanError, TrainingError
 from recsys.models.hazard import DIMENSIONS
 from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Ledger
@@ -269,3 +270,60 @@ def test_noise_is_made_in_spend_alone() -> None:
         and getattr(call.func, "id", getattr(call.func, "attr", "")) == "SecureNoise"
     ]
     assert makers == ["spend.py"]
+
+
+MISFITS = {
+    "short": lambda array: array[:-1],
+    "far too short": lambda array: array[:3],
+    "a table": lambda array: array[:, None],
+    "not a number": lambda array: np.where(np.arange(len(array)) == 2, np.nan, array),
+    "without end": lambda array: np.where(np.arange(len(array)) == 2, -np.inf, array),
+    "whole numbers": lambda array: np.ones(len(array), np.int64),
+    "complex": lambda array: array.astype(np.complex128),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        ("copurchase", "popularity"),
+        ("rhythm", "popularity"),
+        ("rhythm", "usual"),
+        ("rhythm", "parameters"),
+        ("towers", "popularity"),
+        ("towers", "parameters"),
+    ],
+)
+def test_misfits_are_refused_before_data_can_stumble_over_them(
+    node: Node, request_of, stage: str, name: str, misfit: str
+) -> None:
+    """With and without customers the same answer, and nothing charged: a status is no channel."""
+    nobody = SETTINGS.model_copy(update={"until": datetime(2000, 1, 1, tzinfo=UTC)})
+    said, before = set(), node.ledger().events()
+    for settings in (SETTINGS, nobody):
+        request = request_of(stage, run_id=f"{stage}/{name}/{misfit}", settings=settings.model_dump_json())
+        arrays = {**request.arrays, name: MISFITS[misfit](request.arrays[name])}
+        with pytest.raises(PlanError) as refused:
+            node.release(Request(request.fields, arrays))
+        said.add(str(refused.value))
+    assert len(said) == 1
+    assert f"'{name}'" in said.pop()
+    assert node.ledger().events() == before
+
+
+@pytest.mark.parametrize("value", [0.0, -1e300, 1.5])
+def test_popularities_are_shares(node: Node, request_of, value: float) -> None:
+    request = request_of("copurchase", run_id=f"shares {value}")
+    arrays = {**request.arrays, "popularity": np.full(len(node.catalogue), value)}
+    with pytest.raises(PlanError, match="'popularity' has values"):
+        node.release(Request(request.fields, arrays))
+
+
+def test_a_missing_array_is_named_and_charges_nothing(node: Node, request_of) -> None:
+    before = node.ledger().events()
+    request = request_of("rhythm", run_id="missing")
+    arrays = {key: array for key, array in request.arrays.items() if key != "usual"}
+    with pytest.raises(TrainingError, match="lacks the array 'usual'"):
+        node.release(Request(request.fields, arrays))
+    assert node.ledger().events() == before
