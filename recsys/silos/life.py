@@ -74,7 +74,8 @@ def read_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     """By customer, the dates that may be used, oldest first: rows without consent are not kept at all.
 
     A Parquet or CSV table: customer_id, kind, day (YYYY-MM-DD) and consent (true or false); the same row
-    twice counts once. Raises DataContractError with the row, column and value.
+    twice counts once, and one refusal of a date outweighs any consent to it. Raises DataContractError with
+    the row, column and value.
     """
     if not path.is_file():
         raise DataContractError(Location(str(path)), "no such file", "export it, or take it out of silo.toml")
@@ -83,15 +84,15 @@ def read_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     for column in COLUMNS:
         if column not in raw.column_names:
             raise source.error("missing column", "add it", column=column)
-    found: dict[str, set[LifeDate]] = {}
+    found: dict[bool, dict[str, set[LifeDate]]] = {True: {}, False: {}}
     for number, row in enumerate(raw.to_pylist()):
-        one = _checked(source, number, row)
-        if one is not None:
-            found.setdefault(str(row["customer_id"]).strip(), set()).add(one)
-    return {customer: tuple(sorted(dates)) for customer, dates in found.items()}
+        one, agreed = _checked(source, number, row)
+        found[agreed].setdefault(str(row["customer_id"]).strip(), set()).add(one)
+    kept = {customer: dates - found[False].get(customer, set()) for customer, dates in found[True].items()}
+    return {customer: tuple(sorted(dates)) for customer, dates in kept.items() if dates}
 
 
-def _checked(source: Source, number: int, row: dict[str, Any]) -> LifeDate | None:
+def _checked(source: Source, number: int, row: dict[str, Any]) -> tuple[LifeDate, bool]:
     def wrong(column: str, problem: str, remedy: str) -> DataContractError:
         return source.error(problem, remedy, column=column, row=number)
 
@@ -108,4 +109,4 @@ def _checked(source: Source, number: int, row: dict[str, Any]) -> LifeDate | Non
         raise wrong("day", "no date", "write YYYY-MM-DD") from None
     if not FIRST <= day <= LAST:
         raise wrong("day", "date out of range", f"give a day between {FIRST} and {LAST}")
-    return LifeDate(day, str(row["kind"]).strip()) if agreed else None
+    return LifeDate(day, str(row["kind"]).strip()), agreed

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from recsys.data.history import EventType
+from recsys.data.history import SIGNALS, EventType
 from recsys.silos.online import Event
 from serving.customers.profiles import Arrival, Consent
 from serving.errors import ApiError, no_consent, unknown_customer, unknown_item
@@ -67,6 +67,8 @@ def _checked(state: State, number: int, event: EventIn) -> Event:
         raise no_consent(
             event.customer_id, "training or personalisation", field=f"events.{number}.customer_id"
         )
+    if event.event in SIGNALS and Consent.PERSONALISATION not in consent:
+        raise no_consent(event.customer_id, "personalisation", field=f"events.{number}.customer_id")
     if state.item(event.item_id) is None:
         raise unknown_item(event.item_id, field=f"events.{number}.item_id")
     _refuse_future(state, number, event)

@@ -14,6 +14,7 @@ from serving.replenishment.calendar import as_date, local_days
 
 OFFER = 0.9  # of the public list price, or less
 LONGEST_GAP, LEAST_PURCHASES, LIKELY = 45.0, 3, 0.5
+MOST_UNITS = 1e6  # bought at a time; more is an error in the data, and no advice is made of it
 
 
 def stock_up(
@@ -38,7 +39,10 @@ def stock_up(
         return None
     if len(units) < LEAST_PURCHASES or not 0.0 < gap <= LONGEST_GAP or chance < LIKELY:
         return None
-    buy = 2 * max(1, round(float(np.median(units))))
+    usual = float(np.median(units))
+    if not usual <= MOST_UNITS:
+        return None
+    buy = 2 * max(1, round(usual))
     until = as_date(int(local_days(np.array([max(now, expected) + 2 * (expected - last)]), timezone)[0]))
     return {
         "buy": buy,

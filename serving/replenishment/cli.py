@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import signal
+import sys
 from pathlib import Path
 
 import click
+
+
+def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Refuse 'nan', which no range does."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number here")
+    return value
 
 
 @click.group()
@@ -38,12 +48,14 @@ def replenishment() -> None:
     default=14.0,
     show_default=True,
     type=click.FloatRange(0, 365, min_open=True),
+    callback=_number,
     metavar="DAYS",
     help="List what is expected to be needed within so many days, or overdue.",
 )
 @click.option(
     "--least",
     type=click.FloatRange(0, 1),
+    callback=_number,
     metavar="CHANCE",
     help="List instead what is needed with at least this chance within the shortest of 3, 7, 14 and 30 days "
     "that covers --within.",
@@ -59,6 +71,7 @@ def replenishment() -> None:
     default=3.0,
     show_default=True,
     type=click.FloatRange(0, 30),
+    callback=_number,
     help="Remind so many days ahead.",
 )
 def due(
@@ -89,6 +102,8 @@ def due(
     from serving.replenishment.rows import Question
     from serving.settings import default_cache
 
+    # Asked to stop, take what has been written away: it names customers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     check_path(out)
     config = SiloConfig.load(silo_toml)
     now = int(time.time()) if date is None else moment_of(date, config.timezone)

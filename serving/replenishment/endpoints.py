@@ -17,7 +17,7 @@ from serving.replenishment.schemas import (
 )
 from serving.replenishment.service import due_page, replenishment_of
 from serving.responses import json_response
-from serving.schemas import Identifier, error_example, ok_example
+from serving.schemas import error_example, ok_example
 from serving.state import request_id_of, state_of
 
 router = APIRouter(prefix="/v1", tags=["Customers"])
@@ -90,7 +90,7 @@ async def due_list(
     most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, likeliest.")] = None,
     lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
     customers: Annotated[int, Query(ge=1, le=200, description="Customers looked at for a page.")] = 100,
-    after: Annotated[Identifier | None, Query(description="`next_after` of the page before.")] = None,
+    after: Annotated[str | None, Query(min_length=1, description="`next_after` of the page before.")] = None,
 ) -> Response:
     """The due list for push and CRM inside the silo, of customers who consented to personalisation.
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.csv as pc
+import pyarrow.compute as pc
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from recsys.errors import ConfigError
 
 ENDINGS = (".parquet", ".csv")
+FORMULA = "^[=+@\t\r-]"
 
 
 class TableWriter(Protocol):
@@ -48,7 +50,7 @@ def whole_file(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
         raise _unwritable(path, error) from None
     try:
         with os.fdopen(number, "wb") as file:
-            with _writer(file, path.suffix, schema) as writer:
+            with _writer(file, path, schema) as writer:
                 yield writer
             file.flush()
             os.fsync(file.fileno())
@@ -59,8 +61,33 @@ def whole_file(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
         Path(name).unlink(missing_ok=True)
 
 
-def _writer(file: object, ending: str, schema: pa.Schema) -> pq.ParquetWriter | pc.CSVWriter:
-    return pq.ParquetWriter(file, schema) if ending == ".parquet" else pc.CSVWriter(file, schema)
+def _writer(file: object, path: Path, schema: pa.Schema) -> pq.ParquetWriter | _CsvWriter:
+    return pq.ParquetWriter(file, schema) if path.suffix == ".parquet" else _CsvWriter(file, path, schema)
+
+
+class _CsvWriter:
+    """CSV without cells that a spreadsheet would run as formulas."""
+
+    def __init__(self, file: object, path: Path, schema: pa.Schema) -> None:
+        self._path, self._writer = path, csv.CSVWriter(file, schema)
+
+    def write_table(self, table: pa.Table) -> None:
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if pa.types.is_string(column.type):
+                runs = pc.match_substring_regex(column, FORMULA)
+                if pc.any(runs).as_py():
+                    value = column.filter(runs)[0].as_py()
+                    raise ConfigError(
+                        f"{self._path}: column '{name}', value {value!r}: a spreadsheet would run it as a "
+                        "formula; write a *.parquet file instead"
+                    )
+        self._writer.write_table(table)
+
+    def __enter__(self) -> _CsvWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -55,7 +55,7 @@ def columns(found: DueItems, question: Question) -> dict[str, NDArray[Any]]:
     remind = local_days(needs.expected, question.timezone, question.lead_days)
     chances = np.round(needs.chances, DIGITS)
     return {
-        **{name: np.minimum(values, FAR) for name, values in moments.items()},
+        **{name: np.clip(values, -FAR, FAR) for name, values in moments.items()},
         "remind_on": np.maximum(remind, today),
         **{name: chances[:, place] for place, name in enumerate(CHANCES)},
     }

@@ -103,8 +103,8 @@ def _no_times(state: State) -> ApiError:
 
 
 def moment(seconds: int) -> datetime:
-    """Unix seconds as an aware time, at most the year 2100."""
-    return datetime.fromtimestamp(min(seconds, FAR), UTC)
+    """Unix seconds as an aware time, from the year 1840 to 2100."""
+    return datetime.fromtimestamp(min(max(seconds, -FAR), FAR), UTC)
 
 
 class _Teller:
@@ -168,7 +168,7 @@ class _Teller:
 
     def _substitute(self, item: int) -> dict[str, Any] | None:
         allowed = self._state.assortment.available.copy()
-        allowed[self._avoid.items[self._avoid.gone]] = False
+        allowed[self._avoid.items[self._avoid.silent]] = False
         nearest = substitute(self._state.bundle, item, allowed)
         if nearest is None:
             return None
@@ -194,7 +194,10 @@ def _categories(
     found = selected(needs.found, question, ~taken)
     values, answers = columns(found, question), []
     for row, item in enumerate(found.needs.items.tolist()):
-        own = [one for one in needs.members[item].tolist() if state.assortment.available[one]]
+        members = needs.members[item]
+        if not state.assortment.sold[members].any():
+            continue
+        own = [one for one in members.tolist() if state.assortment.available[one]]
         category, purchases = state.catalogue.categories[item], int(found.needs.purchases[row])
         answers.append(
             {

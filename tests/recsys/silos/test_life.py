@@ -26,6 +26,8 @@ def test_only_dates_that_may_be_used_are_kept(tmp_path: Path) -> None:
         "a,due_date,2030-02-01,TRUE",
         "a,installation,2020-05-05,false",
         "b,birth,2026-01-05,false",
+        "c,birth,2026-01-05,true",
+        "c,birth,2026-01-05,false",
     )
     assert read_life_dates(path) == {
         "a": (LifeDate(date(2026, 1, 5), "birth"), LifeDate(date(2030, 2, 1), "due_date"))

@@ -164,7 +164,14 @@ def test_what_is_wrong_is_named(settings: Settings, tmp_path: Path) -> None:
         assert isinstance(error, ConfigError)
         assert words in str(error)
         assert "\n" not in str(error)
-    for more in (["--within", "0"], ["--least", "2"], ["--most", "0"], ["--lead-days", "-1"]):
+    for more in (
+        ["--within", "0"],
+        ["--within", "nan"],
+        ["--least", "2"],
+        ["--least", "nan"],
+        ["--most", "0"],
+        ["--lead-days", "-1"],
+    ):
         assert listed(settings, tmp_path / "due.csv", *more).exit_code == 2
     assert not list(tmp_path.glob("*due.*"))
 
@@ -205,3 +212,18 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         writer.write_table(SCHEMA.empty_table())
     assert pq.read_table(path).schema.equals(SCHEMA)
     assert os.stat(path).st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-2", "@SUM(A1)"])
+def test_a_spreadsheet_is_given_no_formula(tmp_path: Path, name: str) -> None:
+    schema = pa.schema([("customer_id", pa.string())])
+    table = pa.table({"customer_id": ["c-1", name]})
+    with (
+        pytest.raises(ConfigError, match=r"column 'customer_id'.*parquet"),
+        whole_file(tmp_path / "due.csv", schema) as csv,
+    ):
+        csv.write_table(table)
+    assert not list(tmp_path.iterdir())
+    with whole_file(tmp_path / "due.parquet", schema) as parquet:
+        parquet.write_table(table)
+    assert pq.read_table(tmp_path / "due.parquet")["customer_id"].to_pylist() == ["c-1", name]

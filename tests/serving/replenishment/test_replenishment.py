@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -285,3 +286,38 @@ def test_long_gaps_and_repeated_rows_are_answered(
     assert due(serve(settings))[0]["basis"] == "your own 4 purchases"
     bought(settings.silo, (0, newest))
     assert {one["basis"] for one in due(serve(settings), horizon_days=365)} <= {"typical for category-0"}
+
+
+def test_signals_are_taken_from_whom_they_may_serve(client: TestClient) -> None:
+    answer = client.post("/v1/events", json=event("e-1", TRAINING_ONLY, event="empty"))
+    assert answer.status_code == 403
+    assert "personalisation" in answer.json()["error"]["message"]
+
+
+def test_what_was_declined_is_no_substitute(settings: Settings, serve: Callable[..., TestClient]) -> None:
+    client = serve(settings, demo=False)
+
+    def instead() -> str:
+        client.post("/v1/events", json=event(f"e-{uuid4().hex}", number=5, event="empty"))
+        (one,) = (one for one in due(client) if one["item_id"] == item(5))
+        assert one["out_of_stock"]
+        return str(one["substitute"]["item_id"])
+
+    first = instead()
+    sent = event("e-no", event="decline") | {"item_id": first}
+    assert client.post("/v1/events", json=sent).status_code == 202
+    assert instead() != first
+
+
+def test_moments_before_all_calendars_and_absurd_units_are_answered(
+    settings: Settings, serve: Callable[..., TestClient]
+) -> None:
+    early = datetime(1, 1, 1, tzinfo=UTC)
+
+    def change(columns: dict[str, list[Any]]) -> None:
+        columns["timestamp"][0], columns["quantity"][1:] = early, [1e39] * (len(columns["quantity"]) - 1)
+
+    rewrite(settings.silo, "interactions", change)
+    client = serve(settings, demo=False)
+    assert due(client, horizon_days=365)
+    assert cut_moment(-(10**15)).year == 1840
