@@ -13,7 +13,6 @@ from hypothesis import settings as hypothesis_settings
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 
-
 # Time belongs in benchmarks: on a busy machine a slow example is no failure.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
