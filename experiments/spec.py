@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys.data.history import Ordering
 from recsys.errors import ConfigError
-from training.config import TrainingConfig, parse_config
+from training.config import TrainingConfig
+from training.config_file import parse_config
 
 
 class _Section(BaseModel):

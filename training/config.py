@@ -1,4 +1,4 @@
-"""How a training run is configured: `train.toml`, checked by key, with defaults that suit the demo."""
+"""How a training run is configured: the sections and keys of `train.toml`; defaults suit the demo."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import getpass
 import hashlib
 import json
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from recsys.errors import ConfigError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
 RHYTHM, METRICS = "rhythm", "metrics"
@@ -275,66 +271,3 @@ class TrainingConfig(_Section):
         elsewhere = {"output", "tracking_uri", "threads", "deadline_seconds", "requester", "approver"}
         content = self.model_dump(mode="json", exclude=elsewhere)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def load_config(
-    path: Path | None, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
-) -> TrainingConfig:
-    """Read `train.toml` (or the defaults), then `key=value` overrides, then the command line's own options.
-
-    Raises ConfigError naming the file, the key and the value.
-    """
-    values = read_toml(path) if path else {}
-    for override in overrides:
-        _apply(values, override)
-    values.update({key: value for key, value in (options or {}).items() if value is not None})
-    return parse_config(values, source=str(path or "--set"))
-
-
-def parse_config(values: Mapping[str, Any], *, source: str) -> TrainingConfig:
-    """Check configuration values. Raises ConfigError naming the source, the first wrong key and its value."""
-    try:
-        return TrainingConfig.model_validate(dict(values))
-    except ValidationError as error:
-        raise ConfigError(_explain(error, source)) from None
-
-
-def _explain(error: ValidationError, source: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"])) or "(whole file)"
-    if first["type"] == "extra_forbidden":
-        return f"{source}: unknown key '{key}'; remove it or correct it (see 'thousandfaces train --help')"
-    value = first["input"]
-    shown = repr(value) if isinstance(value, (str, int, float, bool)) else "this table"
-    return f"{source}: key '{key}', value {shown}: {first['msg'].removeprefix('Value error, ')}; correct it"
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A configuration file as nested tables. Raises ConfigError naming the file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file; give an existing one with --config") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML ({error}); correct the file") from None
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {override!r}: write key=value, for example --set towers.steps=30")
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(
-                f"--set {override!r}: '{section}' is a value, not a section; drop what follows it"
-            )
-    values[last] = _literal(text.strip())
-
-
-def _literal(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

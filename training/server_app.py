@@ -9,7 +9,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from recsys.errors import ConfigError
-from training.config import load_config
+from training.config_file import load_config
 from training.coordinator import coordinate
 
 app = ServerApp()

@@ -13,7 +13,8 @@ from experiments.quality.private import Settings, merged
 from experiments.quality.protocols import Protocol
 from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.files import write_world
-from training.config import TrainingConfig, parse_config
+from training.config import TrainingConfig
+from training.config_file import parse_config
 
 CONFIG = Path(__file__).parents[1] / "configs" / "bench" / "scale.toml"
 HELD_OUT_DAYS = 14

@@ -12,7 +12,8 @@ from experiments.coldstart.world import ColdWorld
 from experiments.quality.private import merged
 from recsys.bundle.store import read_bundle
 from recsys.recommend.pipeline import Recommender
-from training.config import TrainingConfig, parse_config, read_toml
+from training.config import TrainingConfig
+from training.config_file import parse_config, read_toml
 from training.progress import Progress, silent
 from training.run import run_training
 

@@ -16,7 +16,8 @@ from recsys.bundle.contents import Bundle
 from recsys.data.history import Histories
 from recsys.models.baselines.scoring import Order, Ranked
 from recsys.recommend.pipeline import Recommender
-from training.config import TrainingConfig, parse_config, read_toml
+from training.config import TrainingConfig
+from training.config_file import parse_config, read_toml
 
 PRESETS = Path(__file__).parents[1] / "configs" / "bench"
 ROWS_AT_ONCE = 200

@@ -21,7 +21,8 @@ from experiments.replenishment.truth_report import LAW, LEARNED, METHODS, OTHERS
 from experiments.replenishment.world import TrueWorld, make_true_world
 from experiments.twin import train_twin
 from recsys.bundle.store import read_bundle
-from training.config import TrainingConfig, parse_config, read_toml
+from training.config import TrainingConfig
+from training.config_file import parse_config, read_toml
 from training.progress import Progress, silent
 from training.run import run_training
 

@@ -17,7 +17,8 @@ from experiments.sweeps.spec import CellSpec, FolderData, SweepSpec, Value
 from recsys.errors import ConfigError
 from recsys.seeds import derive_seed
 from recsys.silos.toml import load_model
-from training.config import TrainingConfig, parse_config
+from training.config import TrainingConfig
+from training.config_file import parse_config
 
 AXES = {"epsilon": "training.privacy.epsilon", "silos": "data.silos", "customers": "data.persons"}
 """Short names of the usual axes; any other is `data.KEY`, or the dotted key of a training setting."""

@@ -20,7 +20,8 @@ from recsys.errors import ConfigError
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig
 from training.checkpoint import runs
-from training.config import TrainingConfig, parse_config
+from training.config import TrainingConfig
+from training.config_file import parse_config
 from training.coordinator import data_kind
 from training.progress import Progress
 from training.research import STAMP

@@ -1,4 +1,4 @@
-"""The FAISS index over the published vectors, and the exact search it is tested against."""
+"""The FAISS index over the published vectors."""
 
 from __future__ import annotations
 
@@ -122,22 +122,6 @@ def build_index(vectors: NDArray[np.float32], log_popularity: NDArray[np.float32
     for rows in codes.decoded(vectors, log_popularity, table):
         index.add(rows)
     return ItemIndex(_single_threaded(index), vectors, log_popularity)
-
-
-def exact_search(
-    rows: NDArray[np.float32], query: NDArray[np.float32], n: int, allowed: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
-    """What `ItemIndex.search` must find, in plain numpy; rows: float32 [n_items, columns]."""
-    scores = rows.astype(np.float64) @ query
-    order = np.argsort(-scores, kind="stable")
-    if allowed is not None:
-        order = order[allowed[order]]
-    return order[:n]
-
-
-def with_popularity(vectors: NDArray[np.float32], log_popularity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows that an index is over, [v_j ; log pi_j]; float32 [n, d + 1]."""
-    return np.concatenate([vectors, log_popularity[:, None]], axis=1, dtype=np.float32)
 
 
 def _best(items: NDArray[np.int64], scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import EventType, Histories
+from recsys.data.history import SECONDS_PER_DAY, EventType, Histories
 from recsys.data.vocab import Catalogue
 from recsys.features.pairs import group_pairs
 from recsys.models.replenishment import HORIZONS, IntervalModel, Needs
@@ -66,7 +66,7 @@ class DueItems:
         """
         if least is not None:
             return np.asarray(self.chance(days) >= least)
-        return np.asarray(self.needs.expected <= now + days * 86_400)
+        return np.asarray(self.needs.expected <= now + days * SECONDS_PER_DAY)
 
     def chance(self, days: float) -> NDArray[np.float64]:
         """Of a need within the shortest of HORIZONS that covers so many days, or the longest; [pairs]."""

@@ -112,6 +112,9 @@ def due(
     click.echo(f"reading silo {config.name}", err=True)
 
     written = write_due_list(config.training_silo(), model, question, out, _progress)
+    if not written.rows:
+        hint = "nothing is due then; give --date where the data end earlier, or a smaller --least"
+        click.echo(hint, err=True)
     click.echo(f"{written.rows:,} rows of {written.customers:,} customers in {out}")
 
 

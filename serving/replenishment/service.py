@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import EventType, Histories, Ordering
+from recsys.data.history import SECONDS_PER_DAY, EventType, Histories, Ordering
 from recsys.recommend.due import NO_SIGNAL, DueItems, bases, due_items, past, standing
 from serving.customers.profiles import Consent
 from serving.errors import ApiError, no_consent, unknown_customer
@@ -123,7 +123,9 @@ class _Teller:
             {
                 **self._state.assortment.details[int(found.needs.items[row])],
                 **told(values, row),
-                "remind_at": moment(int(found.needs.expected[row] - self._question.lead_days * 86_400)),
+                "remind_at": moment(
+                    int(found.needs.expected[row] - self._question.lead_days * SECONDS_PER_DAY)
+                ),
                 "basis": texts[int(basis[row])],
                 **self._advice(found, row),
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.data.history import EventType, Histories, Ordering
-from recsys.recommend.due import NO_SIGNAL, due_items, past
+from recsys.recommend.due import NO_SIGNAL, due_items
 from serving.replenishment.calendar import local_days, weekdays
 from serving.replenishment.habits import NAMES
 from serving.state import State
@@ -24,7 +24,7 @@ def due_soon(state: State, history: Histories) -> dict[int, str]:
     if history.ordering is not Ordering.TIMESTAMP or not _tells(history):
         return {}
     now = int(state.clock.seconds())
-    found = due_items(state.intervals, past(history, now), now)
+    found = due_items(state.intervals, history, now)
     found = found.where(found.within(now, SOON + 1))
     found = found.where((found.needs.purchases > 1) | (found.signal != NO_SIGNAL))
     if not len(found):

@@ -17,7 +17,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message
 from recsys.errors import ThousandFacesError
 from recsys.silos.config import FederationConfig
 from training.client_app import app
-from training.config import load_config
+from training.config_file import load_config
 from training.coordinator import coordinate
 from training.egress import EGRESS, Leaves
 from training.node import node_for

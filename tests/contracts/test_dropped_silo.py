@@ -10,7 +10,7 @@ from flwr.app import Message
 from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
 from training.client_app import app
-from training.config import load_config
+from training.config_file import load_config
 from training.coordinator import coordinate
 from training.progress import silent
 from training.simulate import FIRST_CLIENT_NODE, InProcessGrid, node_contexts

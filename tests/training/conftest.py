@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.run import TrainingResult, run_training
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
-from training.config import Shares, TrainingConfig, load_config, parse_config
+from training.config import Shares, TrainingConfig
+from training.config_file import load_config, parse_config
 
 
 def test_defaults_are_complete_and_shares_add_up() -> None:

@@ -19,7 +19,8 @@ from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
 from recsys.silos.simulator.config import WorldConfig
 from training import evaluation
-from training.config import TrainingConfig, parse_config
+from training.config import TrainingConfig
+from training.config_file import parse_config
 from training.evaluation import Published
 from training.run import run_training
 

@@ -11,7 +11,7 @@ from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
 from training.cli.silo import silo
 from training.client_app import app
-from training.config import load_config
+from training.config_file import load_config
 from training.coordinator import coordinate
 from training.egress import EGRESS, Leaves
 from training.preview import preview

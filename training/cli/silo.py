@@ -70,7 +70,7 @@ def preview(
     """
     from recsys.silos.config import FederationConfig
     from training.cli.preview_text import preview_text
-    from training.config import load_config
+    from training.config_file import load_config
     from training.preview import preview as make_preview
 
     config = SiloConfig.load(path / CONFIG_NAME if path.is_dir() else path)

@@ -65,7 +65,7 @@ def train(
     Example: thousandfaces train --federation world/federation.toml --set privacy.epsilon=2
     """
     quiet_libraries()
-    from training.config import load_config
+    from training.config_file import load_config
     from training.progress import shown
     from training.run import run_training
 

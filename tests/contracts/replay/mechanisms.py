@@ -18,7 +18,8 @@ from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
 from training import local, spend
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings, load_config
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings
+from training.config_file import load_config
 from training.evaluation import Published
 from training.spend import Released, Reservation
 

@@ -16,7 +16,7 @@ from experiments.quality.private import PRESETS, Settings
 from experiments.quality.protocols import Protocol
 from recsys.bundle.index import build_index
 from recsys.errors import ConfigError
-from training.config import parse_config
+from training.config_file import parse_config
 
 CUSTOMERS, ITEMS = 120, 110
 STEPS = "[towers]\nsteps = 2\n"

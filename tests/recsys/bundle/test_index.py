@@ -4,11 +4,28 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from recsys.bundle import codes
-from recsys.bundle.index import ItemIndex, build_index, exact_search, with_popularity
+from recsys.bundle.index import ItemIndex, build_index
 from recsys.errors import BundleError
 from recsys.seeds import rng
+
+
+def exact_search(
+    rows: NDArray[np.float32], query: NDArray[np.float32], n: int, allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """What `ItemIndex.search` must find, in plain numpy; rows: float32 [n_items, columns]."""
+    scores = rows.astype(np.float64) @ query
+    order = np.argsort(-scores, kind="stable")
+    if allowed is not None:
+        order = order[allowed[order]]
+    return order[:n]
+
+
+def with_popularity(vectors: NDArray[np.float32], log_popularity: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows that an index is over, [v_j ; log pi_j]; float32 [n, d + 1]."""
+    return np.concatenate([vectors, log_popularity[:, None]], axis=1, dtype=np.float32)
 
 
 def world(n: int, d: int, seed: int):

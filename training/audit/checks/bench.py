@@ -28,16 +28,8 @@ from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
-from training.config import (
-    COPURCHASE,
-    INTERVALS,
-    METRICS,
-    POPULARITY,
-    RHYTHM,
-    TOWERS,
-    SiloSettings,
-    load_config,
-)
+from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
+from training.config_file import load_config
 from training.local import tower_config
 from training.messages import Request
 from training.node import Block, Node
