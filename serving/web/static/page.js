@@ -44,6 +44,8 @@ async function fillCustomers() {
   const label = (one) => `${one.customer_id} · ${one.personalisation ? `${one.events} events` : "no consent"}`;
   const options = customers.map((one) => option(one.customer_id, label(one)));
   $("customer").replaceChildren(...options, option(NOBODY, "Somebody new"));
+  const known = customers.filter((one) => one.personalisation).sort((one, other) => other.events - one.events);
+  $("customer").value = known[0]?.customer_id ?? NOBODY;
 }
 
 async function chooseCustomer(id) {
