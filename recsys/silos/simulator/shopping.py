@@ -11,6 +11,7 @@ from recsys.data.history import EventType
 from recsys.seeds import rng
 from recsys.silos.simulator.catalogue import FloatArray, Goods
 from recsys.silos.simulator.config import WorldConfig
+from recsys.silos.simulator.follow_ups import follow_up_lines
 from recsys.silos.simulator.people import People
 from recsys.silos.simulator.places import Place
 from recsys.silos.simulator.staples import Restocking, Staples, choose_staples, restock
@@ -67,6 +68,9 @@ def shop(
     staples = choose_staples(config, goods, people, members, drawn, random)
     restocking = restock(config, staples, trips, random)
     lines = _lines(config, people, members, trips, staples, restocking, sampler, random)
+    if config.follow_ups:
+        random = rng(config.seed, "follow-ups", place.name, chunk)
+        lines = _with_follow_ups(config, goods, place, trips, lines, random)
     return Shopping(place, members, trips, lines, staples, restocking)
 
 
@@ -142,6 +146,22 @@ def _purchases(
     first = np.sort(np.unique(trip * (int(item.max(initial=0)) + 1) + item, return_index=True)[1])
     trip, item, units = trip[first], item[first], units[first]
     return _events(trips, trip, item, units, EventType.PURCHASE, np.zeros(len(trip), np.int64))
+
+
+def _with_follow_ups(
+    config: WorldConfig, goods: Goods, place: Place, trips: Trips, lines: Lines, random: np.random.Generator
+) -> Lines:
+    """The lines, and what the world's follow-up needs add to them; nothing twice on a trip."""
+    bought = lines.event == EventType.PURCHASE.code
+    known = lines.trip[bought], lines.item[bought]
+    trip, item = follow_up_lines(config.follow_ups, goods, place.shelf, trips, known, random)
+    keys = trip * len(goods) + item
+    new = np.isin(keys, known[0] * len(goods) + known[1], invert=True) & (trips.day[trip] < config.days)
+    first = np.unique(keys[new], return_index=True)[1]
+    trip, item = trip[new][first], item[new][first]
+    units = np.ones(len(trip), np.int64)
+    more = _events(trips, trip, item, units, EventType.PURCHASE, np.zeros(len(trip), np.int64))
+    return _sorted(_join(lines, more))
 
 
 def _browsing(

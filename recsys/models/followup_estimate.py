@@ -1,0 +1,121 @@
+"""Which follow-ups stand clear of noise and chance: rules made of the noised sums."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from recsys.errors import ConfigError
+from recsys.models.followup_rules import FollowUp
+from recsys.models.followups import BINS, EDGES, EXPOSURE
+
+Floats = NDArray[np.float64]
+
+CLEAR = 3.0  # standard deviations of noise that all exposures together must exceed for a bin to be looked at
+TYPICAL = 0.9  # share of a category's cells, the least deviating, that tell what is usual
+RUNS = tuple((first, last) for first in range(BINS) for last in range(first, BINS))
+
+
+class _Cells(NamedTuple):
+    """Per first category, second category and bin: what is left beyond the usual, its variance, exposure."""
+
+    values: Floats
+    variance: Floats
+    exposed: Floats
+
+
+def estimate(
+    noised: Floats,
+    noise_std: float,
+    names: tuple[str, ...],
+    *,
+    full_cells: float = 4.0,
+    false_rate: float = 0.01,
+    least_chance: float = 0.02,
+) -> tuple[FollowUp, ...]:
+    """The rules that the sums of `followups.contribution` support, by name of the first category.
+
+    What follows every category alike (a season, growth) is taken off first. Every run of neighbouring bins is
+    a candidate window; a pair's p-value is that of its clearest run times the number of runs (Bonferroni), and
+    pairs are kept at a false discovery rate (Benjamini and Hochberg 1995). The variance of a cell is the
+    noise's, and what chance alone leaves, read off the same category's other cells. A chance is scaled down by
+    1 - 1 / z^2, since the clearest of many is clearer than it is. Post-processing: costs no privacy.
+
+    noised: float64 [m, m, BINS]; noise_std: of every cell; names: the m categories;
+    full_cells: as the customers were told. Raises ConfigError for a negative noise_std.
+    """
+    if not 0.0 <= noise_std < np.inf:
+        raise ConfigError(f"noise_std is {noise_std}; it must be 0 or more")
+    m = len(names)
+    if m < 2:
+        return ()
+    unit = np.sqrt(full_cells)
+    values = np.nan_to_num(np.asarray(noised, np.float64), nan=0.0, posinf=0.0, neginf=0.0) * unit
+    cells = _beyond_usual(values, noise_std * unit)
+    shape = (len(RUNS), m, m)
+    scores, chances, errors = np.full(shape, -np.inf), np.zeros(shape), np.ones(shape)
+    seen = _observed(values, noise_std * unit)
+    for number, (first, last) in enumerate(RUNS):
+        if not seen[first : last + 1].all():
+            continue
+        bins = slice(first, last + 1)
+        variance = cells.variance[:, :, bins].sum(axis=2)
+        scores[number] = cells.values[:, :, bins].sum(axis=2) / np.sqrt(variance)
+        shares = 1.0 / cells.exposed[:, None, bins]
+        chances[number] = (cells.values[:, :, bins] * shares).sum(axis=2)
+        doubt = (noise_std * unit / EXPOSURE * cells.values[:, :, bins] * shares) ** 2
+        errors[number] = np.sqrt(((cells.variance[:, :, bins] + doubt) * shares**2).sum(axis=2))
+    scores[:, np.arange(m), np.arange(m)] = -np.inf
+    best = scores.argmax(axis=0)
+    score = np.take_along_axis(scores, best[None], axis=0)[0]
+    tried = int(np.isfinite(scores).any(axis=(1, 2)).sum())
+    kept = _discoveries(np.minimum(ndtr(-score) * max(tried, 1), 1.0), m * (m - 1), false_rate)
+    rules = []
+    for first, second in np.argwhere(kept).tolist():
+        run, z = best[first, second], score[first, second]
+        chance = min(float(chances[run, first, second] * max(1.0 - 1.0 / z**2, 0.0)), 1.0)
+        if chance >= least_chance:
+            window = int(EDGES[RUNS[run][0]]), int(EDGES[RUNS[run][1] + 1])
+            error = float(errors[run, first, second])
+            rules.append(FollowUp(names[first], names[second], *window, chance, error))
+    return tuple(sorted(rules, key=lambda rule: (rule.bought, rule.after_days, -rule.chance, rule.needed)))
+
+
+def _observed(values: Floats, std: float) -> NDArray[np.bool_]:
+    """Bins in which anybody was observed, as far as noise lets it be known; bool [BINS]."""
+    exposed = np.diagonal(values).sum(axis=1) / EXPOSURE
+    return np.asarray(exposed > max(CLEAR * std / EXPOSURE * np.sqrt(len(values)), 1.0))
+
+
+def _beyond_usual(values: Floats, std: float) -> _Cells:
+    """Take off what follows all categories alike, as far as it stands clear of noise."""
+    m = len(values)
+    exposed = np.maximum(np.diagonal(values).T / EXPOSURE, max(std / EXPOSURE, 1.0))  # [m, BINS]
+    between = ~np.eye(m, dtype=bool)[:, :, None]
+    weights = np.broadcast_to(exposed[:, None, :], values.shape) * between
+    typical = _typical(values / np.sqrt(std**2 + weights + 1.0)) & between
+    total = (weights * typical).sum(axis=0)
+    usual = (values * typical).sum(axis=0) / np.maximum(total, 1.0)
+    doubt = typical.sum(axis=0) * std**2 / np.maximum(total, 1.0) ** 2 + 1.0 / np.maximum(total, 1.0)
+    signal = max(float((usual**2 - doubt).mean()), 0.0)
+    left = values - exposed[:, None, :] * (usual * signal / (signal + doubt + 1e-300))
+    # Chance: how many customers take a category up, or give it up, whatever they bought first.
+    excess = (left**2 - std**2) * typical
+    rate = np.maximum(excess.sum(axis=0) / np.maximum(total, 1.0), 0.0)
+    return _Cells(left * between, std**2 + exposed[:, None, :] * rate + 1.0, exposed)
+
+
+def _typical(sizes: Floats) -> NDArray[np.bool_]:
+    """The cells that deviate least within each second category and bin."""
+    limit = np.quantile(np.abs(sizes), TYPICAL, axis=0)
+    return np.asarray(np.abs(sizes) <= limit)
+
+
+def _discoveries(p_values: Floats, tests: int, rate: float) -> NDArray[np.bool_]:
+    """Which hypotheses Benjamini and Hochberg's step-up procedure rejects; bool, of the same shape."""
+    ordered = np.sort(p_values, axis=None)
+    passed = np.flatnonzero(ordered[:tests] <= rate * np.arange(1, tests + 1)[: len(ordered)] / tests)
+    return p_values <= (ordered[passed[-1]] if len(passed) else -1.0)
