@@ -22,11 +22,21 @@ from recsys.seeds import rng
 from recsys.silos.config import FederationConfig
 from training.build import train_models
 from training.checkpoint import open_run
-from training.config import COPURCHASE, INTERVALS, POPULARITY, RHYTHM, TOWERS, SiloSettings, TrainingConfig
+from training.config import (
+    COPURCHASE,
+    FOLLOWUPS,
+    INTERVALS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    SiloSettings,
+    TrainingConfig,
+)
 from training.coordinator import data_kind
 from training.local import (
     RhythmRound,
     TrainingData,
+    followup_cells,
     load,
     pair_scope,
     rhythm_examples,
@@ -64,6 +74,7 @@ def train_twin(config: TrainingConfig) -> Bundle:
     plan = plan_of(
         folder,
         config,
+        catalogue,
         registered_customers={silo.name: silo.registered_customers for silo in federation.silo_configs()},
         max_silos_per_person=bound,
         timestamps=any(silo.ordering is Ordering.TIMESTAMP for silo in silos),
@@ -119,6 +130,8 @@ class _PooledRounds:
         if name == RHYTHM:
             told = RhythmRound(given["popularity"], given["usual"], given["parameters"])
             return rhythm_examples(data, settings, told).contribution(told.moved)
+        if name == FOLLOWUPS:
+            return followup_cells(data, settings, given["popularity"]).ravel()
         if name == COPURCHASE:
             scope = pair_scope(given["popularity"], settings.copurchase)
             return copurchase.contribution(histories, scope, settings.copurchase.max_items)

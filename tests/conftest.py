@@ -51,6 +51,10 @@ def small_settings() -> list[str]:
     return [
         "copurchase.top_items=60",
         "copurchase.rank=4",
+        "privacy.shares.intervals=0.03",
+        "privacy.shares.rhythm=0.02",
+        "privacy.shares.followups=0.05",
+        "privacy.shares.towers=0.45",
         "rhythm.rounds=3",
         "rhythm.as_of=2026-06-29T00:00:00Z",
         "towers.steps=5",

@@ -9,13 +9,13 @@ from recsys.models.affinity import Affinity, category_groups, denoise
 from recsys.models.popularity import with_new_items
 from recsys.models.titles import title_vectors
 from training.aggregation import NoisedTotal
-from training.config import COPURCHASE, TOWERS
+from training.config import COPURCHASE, FOLLOWUPS, TOWERS
 from training.gradient_rounds import published_vectors, run_towers
 from training.local import pair_scope, taste_profile
 from training.publish import Block, Models
 from training.rhythm_rounds import run_rhythm
 from training.session import Arrays, Session
-from training.stages import run_copurchase, run_intervals, run_popularity
+from training.stages import run_copurchase, run_followups, run_intervals, run_popularity
 
 FACTORS, FLAT, TITLES = "factors", "flat", "titles"
 
@@ -26,6 +26,7 @@ def train_models(session: Session) -> Models:
     popularities = run_popularity(session)
     intervals = run_intervals(session)
     intervals |= run_rhythm(session, popularities, intervals)
+    follow_ups = run_followups(session, popularities)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))
     towers = run_towers(session, popularities)
     blocks, curves = [], {}
@@ -51,7 +52,16 @@ def train_models(session: Session) -> Models:
         flat = np.zeros((len(session.catalogue), 1), np.float32)
         blocks.append(Block(FLAT, flat, flat))
     expected = with_new_items(popularities, session.catalogue.category_codes[0], new)
-    return Models(expected, tuple(blocks), profile, affinity.neighbours, affinity.lifts, intervals, curves)
+    return Models(
+        expected,
+        tuple(blocks),
+        profile,
+        affinity.neighbours,
+        affinity.lifts,
+        intervals,
+        curves,
+        follow_ups if session.plan.has(FOLLOWUPS) else None,
+    )
 
 
 def _new_items(session: Session) -> NDArray[np.bool_]:

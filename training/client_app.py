@@ -22,7 +22,7 @@ from recsys.errors import (
 from recsys.privacy.charge import to_json
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS
+from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS
 from training.egress import Status
 from training.messages import Request, Scalar, decode_request, encode_reply
 from training.node import Block, CatalogueDiffersError, Node, node_for
@@ -62,6 +62,7 @@ def receipts(message: Message, context: Context) -> Message:
 @app.train(INTERVALS)
 @app.train(COPURCHASE)
 @app.train(RHYTHM)
+@app.train(FOLLOWUPS)
 @app.train(TOWERS)
 @app.train(METRICS)
 def release(message: Message, context: Context) -> Message:

@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
 RHYTHM, METRICS = "rhythm", "metrics"
-MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, TOWERS, METRICS)
+FOLLOWUPS = "followups"
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, TOWERS, METRICS)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -43,6 +44,7 @@ class Shares(_Section):
     copurchase: Annotated[float, Field(ge=0, le=1)] = 0.35
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
     rhythm: Annotated[float, Field(ge=0, le=1)] = 0.0
+    followups: Annotated[float, Field(ge=0, le=1)] = 0.0
     towers: Annotated[float, Field(ge=0, le=1)] = 0.5
     metrics: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -137,6 +139,22 @@ class RhythmSettings(_Section):
     as_of: AwareDatetime | None = None
 
 
+class FollowupSettings(_Section):
+    """Learning what is needed some time after a purchase (see `recsys.models.followups`).
+
+    max_pairs: at most so many ordered pairs of categories, the most popular ones; exclude: categories that
+        are never looked at (health, say)
+    full_cells: how much of a customer counts in full
+    false_rate: expected share of false rules; least_chance: rules below are not published
+    """
+
+    max_pairs: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
+    exclude: tuple[str, ...] = ()
+    full_cells: Annotated[float, Field(gt=0, le=1e6)] = 4.0
+    false_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    least_chance: Fraction = 0.02
+
+
 class SequenceSettings(_Section):
     """What of a customer's history the model reads: the same in training and in serving.
 
@@ -200,6 +218,7 @@ class SiloSettings(_Section):
     max_events_per_customer: int
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
+    followups: FollowupSettings
     towers: TowerModel
     sequences: SequenceSettings
     profile: ProfileSettings
@@ -235,6 +254,7 @@ class TrainingConfig(_Section):
     copurchase: CopurchaseSettings = CopurchaseSettings()
     towers: TowerSettings = TowerSettings()
     rhythm: RhythmSettings = RhythmSettings()
+    followups: FollowupSettings = FollowupSettings()
     sequences: SequenceSettings = SequenceSettings()
     profile: ProfileSettings = ProfileSettings()
     fusion: FusionSettings = FusionSettings()

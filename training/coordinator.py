@@ -114,6 +114,7 @@ def _begin(
     plan = plan_of(
         folder,
         config,
+        catalogue,
         registered_customers={silo.name: silo.registered_customers for silo in declared},
         max_silos_per_person=federation.max_silos_per_person,
         timestamps=bool(rounds.with_ordering(Ordering.TIMESTAMP)),

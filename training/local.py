@@ -27,7 +27,8 @@ from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig, Sequences, encode
-from recsys.models import copurchase, popularity, replenishment, rhythm
+from recsys.models import copurchase, followups, popularity, replenishment, rhythm
+from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
@@ -40,12 +41,14 @@ from recsys.towers.two_tower import TowerConfig
 from training import evaluation
 from training.config import (
     COPURCHASE,
+    FOLLOWUPS,
     INTERVALS,
     METRICS,
     POPULARITY,
     RHYTHM,
     TOWERS,
     CopurchaseSettings,
+    FollowupSettings,
     ProfileSettings,
     SequenceSettings,
     SiloSettings,
@@ -59,6 +62,7 @@ BOUNDS = {
     COPURCHASE: copurchase.CLIP_NORM,
     INTERVALS: replenishment.CLIP_NORM,
     RHYTHM: rhythm.CLIP_NORM,
+    FOLLOWUPS: followups.CLIP_NORM,
     METRICS: evaluation.CLIP_NORM,
 }
 """The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
@@ -202,6 +206,40 @@ def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRoun
         data.kept.clear()
         data.kept[public.key] = Examples(histories, public)
     return data.kept[public.key]
+
+
+def followup_sum(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    published: NDArray[np.float64],
+    reservation: Reservation,
+) -> Released:
+    """Sum over customers of what categories they took up after others, noised; float32 [cells].
+
+    published: as in `copurchase_sum`; it says which categories are looked at.
+    """
+    _need(reservation, plan)
+    raw = followup_cells(data, settings, published)
+    return _release(FOLLOWUPS, raw.ravel(), data, plan, reservation)
+
+
+def followup_cells(
+    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The raw sum of `followup_sum`; float64 [m, m, bins]."""
+    catalogue, histories, end = data.dataset.catalogue, data.dataset.histories, None
+    if settings.known_until is not None:
+        end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
+    scope = category_scope(catalogue, published, settings.followups)
+    return followups.contribution(histories, scope, end=end, full_cells=settings.followups.full_cells)
+
+
+def category_scope(
+    catalogue: Catalogue, published: NDArray[np.float64], settings: FollowupSettings
+) -> CategoryScope:
+    """Which categories follow-ups are looked for among: the same everywhere, of published numbers alone."""
+    return CategoryScope.of(catalogue, published, settings.max_pairs, settings.exclude)
 
 
 def copurchase_sum(

@@ -22,6 +22,7 @@ POPULARITY = "train.popularity"
 INTERVALS = "train.intervals"
 COPURCHASE = "train.copurchase"
 RHYTHM = "train.rhythm"
+FOLLOWUPS = "train.followups"
 TOWERS = "train.towers"
 METRICS = "train.metrics"
 

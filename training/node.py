@@ -16,7 +16,16 @@ from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
 from training import local
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
+from training.config import (
+    COPURCHASE,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    SiloSettings,
+)
 from training.evaluation import Published
 from training.local import RhythmRound, TrainingData
 from training.messages import Request
@@ -194,6 +203,12 @@ def _rhythm(
     return local.rhythm_sum(data, plan, settings, told, reservation)
 
 
+def _followups(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
+) -> Released:
+    return local.followup_sum(data, plan, settings, request.array("popularity"), reservation)
+
+
 def _copurchase(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
@@ -218,6 +233,7 @@ _MAKERS = {
     POPULARITY: _popularity,
     INTERVALS: _intervals,
     RHYTHM: _rhythm,
+    FOLLOWUPS: _followups,
     COPURCHASE: _copurchase,
     METRICS: _metrics,
 }

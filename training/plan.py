@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recsys.data.vocab import Catalogue
+from recsys.models.category_scope import usable_categories
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
+from training.config import FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -15,6 +17,7 @@ PLAN = "plan.json"
 def plan_of(
     folder: RunFolder,
     config: TrainingConfig,
+    catalogue: Catalogue,
     *,
     registered_customers: Mapping[str, int],
     max_silos_per_person: int,
@@ -25,6 +28,7 @@ def plan_of(
         return PrivacyPlan.from_json((folder.path / PLAN).read_text(encoding="utf-8"))
     plan = make_plan(
         config,
+        catalogue,
         registered_customers=registered_customers,
         max_silos_per_person=max_silos_per_person,
         timestamps=timestamps,
@@ -35,6 +39,7 @@ def plan_of(
 
 def make_plan(
     config: TrainingConfig,
+    catalogue: Catalogue,
     *,
     registered_customers: Mapping[str, int],
     max_silos_per_person: int,
@@ -42,15 +47,18 @@ def make_plan(
 ) -> PrivacyPlan:
     """The plan of a run with this configuration, from public numbers alone.
 
-    timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms and metrics
-    are left out and their share goes to the other mechanisms; so are rhythms where nobody said up to when the
-    data are complete. Raises PlanError if the target cannot be met.
+    timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms, follow-ups
+    and metrics are left out and their share goes to the other mechanisms; so are rhythms where nobody said up
+    to when the data are complete, and follow-ups where the catalogue has no two categories.
+    Raises PlanError if the target cannot be met.
     """
     privacy, out = config.privacy, set[str]()
     if not timestamps:
         out |= {INTERVALS, METRICS}
     if not timestamps or config.known_until is None:
         out.add(RHYTHM)
+    if not timestamps or usable_categories(catalogue, config.followups.exclude) < 2:
+        out.add(FOLLOWUPS)
     shares = privacy.shares.without(*out) if out else privacy.shares
     return calibrate(
         target_epsilon=privacy.epsilon,

@@ -7,13 +7,22 @@ from typing import Any
 
 from recsys.data.vocab import Catalogue
 from recsys.features.items import item_features
-from recsys.models import replenishment, rhythm
+from recsys.models import category_scope, followups, replenishment, rhythm
 from recsys.privacy import accountant
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.towers.two_tower import table_shape
 from training import evaluation
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, TrainingConfig
+from training.config import (
+    COPURCHASE,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    TrainingConfig,
+)
 from training.egress import EGRESS, Leaves
 from training.local import tower_config
 from training.plan import make_plan
@@ -77,6 +86,7 @@ def preview(silo: SiloConfig, federation: FederationConfig, config: TrainingConf
     registered = {one.name: one.registered_customers for one in federation.silo_configs()}
     plan = make_plan(
         config,
+        catalogue,
         registered_customers=registered,
         max_silos_per_person=federation.max_silos_per_person,
         timestamps=True,
@@ -123,6 +133,7 @@ def _sum(plan: PrivacyPlan, name: str, length: int) -> PreviewedSum:
 
 def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
     categories, bins = replenishment.histogram_shape(catalogue)
+    usable = category_scope.usable_categories(catalogue, config.followups.exclude)
     paired = min(config.copurchase.top_items, len(catalogue))
     settings = config.silo_settings(ordered=True)
     rows, columns = table_shape(item_features(catalogue), tower_config(settings.towers))
@@ -130,6 +141,8 @@ def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
         POPULARITY: len(catalogue),
         INTERVALS: categories * bins,
         RHYTHM: rhythm.LENGTH,
+        FOLLOWUPS: min(usable, category_scope.most_categories(config.followups.max_pairs)) ** 2
+        * followups.BINS,
         COPURCHASE: min(paired * (paired - 1) // 2, config.copurchase.max_pairs),
         TOWERS: rows * columns,
         METRICS: evaluation.LENGTH,

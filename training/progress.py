@@ -16,6 +16,7 @@ TITLES = {
     "popularity": "noised popularity",
     "intervals": "noised purchase intervals",
     "rhythm": "rhythms of buying again, noised gradients",
+    "followups": "noised follow-ups",
     "copurchase": "noised co-purchase",
     "factors": "shrinking and factoring co-purchase",
     "towers": "two-tower training, noised gradients",

@@ -13,6 +13,7 @@ from recsys.bundle.contents import Bundle, Parts, assemble
 from recsys.bundle.manifest import BlendSpec, Metrics, SequenceSpec, Stamp
 from recsys.bundle.store import read_bundle, write_bundle
 from recsys.features.profile import TasteProfile
+from recsys.models.followup_rules import FollowUp
 from training.config import FusionSettings
 from training.local import sequence_config
 from training.session import Arrays, Session
@@ -37,7 +38,8 @@ class Models:
     """All that training made, from noised and charged numbers alone.
 
     popularity: float64 [n_items], sums to 1; profile: tastes read off public features; neighbours, lifts:
-    [n_items, m], as in `recsys.bundle.contents.Parts`; curves: public numbers by round
+    [n_items, m], as in `recsys.bundle.contents.Parts`; curves: public numbers by round; follow_ups: None
+    where they were not looked for
     """
 
     popularity: NDArray[np.float64]
@@ -47,6 +49,7 @@ class Models:
     lifts: NDArray[np.float32]
     intervals: Arrays
     curves: Mapping[str, Sequence[float]]
+    follow_ups: tuple[FollowUp, ...] | None = None
 
 
 def columns(models: Models) -> dict[str, tuple[int, int]]:
@@ -108,6 +111,7 @@ def _parts(session: Session, models: Models, statement: Mapping[str, Any]) -> Pa
         lifts=models.lifts,
         intervals=models.intervals,
         statement=statement,
+        follow_ups=models.follow_ups,
     )
 
 

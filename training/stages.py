@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import Ordering
-from recsys.models import popularity, replenishment
+from recsys.models import followups, popularity, replenishment
+from recsys.models.followup_estimate import estimate
+from recsys.models.followup_rules import FollowUp
 from training import evaluation
 from training.aggregation import NoisedTotal, total
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY
-from training.local import pair_scope
+from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY
+from training.local import category_scope, pair_scope
 from training.session import Arrays, Session
 
 
@@ -38,6 +40,29 @@ def run_intervals(session: Session) -> Arrays:
         return replenishment.fit(noised.values.reshape(shape), noised.noise_std).arrays()
 
     return session.once(INTERVALS, make)
+
+
+def run_followups(session: Session, popularities: NDArray[np.float64]) -> tuple[FollowUp, ...]:
+    """What is needed some time after a purchase, from the silos with timestamps; () without a share."""
+    if not session.plan.has(FOLLOWUPS):
+        return ()
+    settings = session.settings.followups
+    scope = category_scope(session.catalogue, popularities, settings)
+    shape = followups.shape(scope)
+
+    def make() -> Arrays:
+        noised = noised_total(
+            session,
+            FOLLOWUPS,
+            int(np.prod(shape)),
+            among=session.rounds.with_ordering(Ordering.TIMESTAMP),
+            arrays={"popularity": popularities},
+        )
+        return {"total": noised.values, "noise_std": np.array([noised.noise_std])}
+
+    stored = session.once(FOLLOWUPS, make)
+    asked = settings.model_dump(include={"full_cells", "false_rate", "least_chance"})
+    return estimate(stored["total"].reshape(shape), float(stored["noise_std"][0]), scope.names, **asked)
 
 
 def run_copurchase(session: Session, popularities: NDArray[np.float64]) -> NoisedTotal | None:

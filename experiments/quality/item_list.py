@@ -121,13 +121,15 @@ def _list_epsilon(dealt: Dealt, budget: Budget) -> float:
 
 def product_plans(settings: Settings, dealt: Dealt, budget: Budget, ordering: Ordering) -> Plans:
     """The plan that the product's run makes in these silos, by epsilon."""
-    silos = FederationConfig.load(dealt.federation).silo_configs()
-    registered = {silo.name: silo.registered_customers for silo in silos}
+    federation = FederationConfig.load(dealt.federation)
+    registered = {silo.name: silo.registered_customers for silo in federation.silo_configs()}
+    catalogue = federation.read_catalogue()
 
     def plan(epsilon: float) -> PrivacyPlan:
         config = settings.training(dealt, Budget(epsilon, budget.delta), seed=0, output=Path())
         return make_plan(
             config,
+            catalogue,
             registered_customers=registered,
             max_silos_per_person=dealt.max_silos_per_person,
             timestamps=ordering is Ordering.TIMESTAMP,

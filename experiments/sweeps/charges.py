@@ -80,11 +80,11 @@ def planned_charges(trials: Sequence[Trial], *, research_data: bool) -> PlannedC
         "max_silos_per_person": federation.max_silos_per_person,
         "timestamps": timestamps,
     }
-    made: dict[str, PrivacyPlan] = {}
+    catalogue, made = federation.read_catalogue(), dict[str, PrivacyPlan]()
     plans = []
     for config in configs:
         key = config.model_copy(update={"seed": 0}).identity()
-        made[key] = made.get(key) or make_plan(config, **public)
+        made[key] = made.get(key) or make_plan(config, catalogue, **public)
         plans.append(made[key])
     events = [event for plan in plans for event in plan.events()]
     delta = max(plan.delta for plan in plans)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from recsys.bundle.index import ItemIndex, build_index
 from recsys.bundle.manifest import BlendSpec, Manifest, Metrics, SequenceSpec
 from recsys.data.vocab import Catalogue
 from recsys.errors import BundleError
+from recsys.models.followup_rules import FollowUp, from_fields, to_fields
 
 CATALOGUE, VECTORS, TOWER, INDEX = (
     "catalogue.parquet",
@@ -34,6 +35,9 @@ CATALOGUE, VECTORS, TOWER, INDEX = (
 )
 NEIGHBOURS, INTERVALS, STATEMENT = "copurchase.safetensors", "replenishment.safetensors", "statement.json"
 FILES = (CATALOGUE, VECTORS, TOWER, INDEX, NEIGHBOURS, INTERVALS, STATEMENT)
+FOLLOW_UPS = "followups.json"
+OPTIONAL = (FOLLOW_UPS,)
+"""Files of a bundle whose model has that part; others do without."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Parts:
     lifts:          float32 [n, m], how many times more often than by chance; 0 where there is no neighbour
     intervals:      named arrays of the replenishment model
     statement:      the privacy statement
+    follow_ups:     what is needed some time after a purchase; None where it was not looked for
     """
 
     catalogue: Catalogue
@@ -60,6 +65,7 @@ class Parts:
     lifts: NDArray[np.float32]
     intervals: Arrays
     statement: Mapping[str, Any]
+    follow_ups: tuple[FollowUp, ...] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def serialise(parts: Parts, index: ItemIndex) -> dict[str, bytes]:
         "history_table": parts.history_table,
         "log_popularity": parts.log_popularity,
     }
-    return {
+    files = {
         CATALOGUE: catalogue_bytes(parts.catalogue),
         VECTORS: array_bytes(vectors),
         TOWER: parts.user_tower,
@@ -135,17 +141,22 @@ def serialise(parts: Parts, index: ItemIndex) -> dict[str, bytes]:
         INTERVALS: array_bytes(parts.intervals),
         STATEMENT: json_bytes(parts.statement),
     }
+    if parts.follow_ups is not None:
+        files[FOLLOW_UPS] = json_bytes(to_fields(parts.follow_ups))
+    return files
 
 
 def parse(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     """The bundle in these files, whose hashes have been checked. Raises BundleError that names the file."""
     vectors = read_arrays(files[VECTORS], VECTORS, ("vectors", "history_table", "log_popularity"))
     related = read_arrays(files[NEIGHBOURS], NEIGHBOURS, ("neighbours", "lifts"))
+    catalogue = read_catalogue(files[CATALOGUE], CATALOGUE)
     parts = Parts(
-        catalogue=read_catalogue(files[CATALOGUE], CATALOGUE),
+        catalogue=catalogue,
         user_tower=files[TOWER],
         intervals=read_arrays(files[INTERVALS], INTERVALS),
         statement=read_json(files[STATEMENT], STATEMENT),
+        follow_ups=_follow_ups(files, catalogue),
         **vectors,
         **related,
     )
@@ -154,6 +165,13 @@ def parse(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     check_parts(parts, manifest.blocks)
     index = ItemIndex.from_bytes(files[INDEX], parts.vectors, parts.log_popularity, INDEX)
     return Bundle(**vars(parts), index=index, manifest=manifest)
+
+
+def _follow_ups(files: Mapping[str, bytes], catalogue: Catalogue) -> tuple[FollowUp, ...] | None:
+    if FOLLOW_UPS not in files:
+        return None
+    known = frozenset(catalogue.categories) - {""}
+    return from_fields(read_json(files[FOLLOW_UPS], FOLLOW_UPS), known, FOLLOW_UPS)
 
 
 def check_parts(parts: Parts, blocks: Mapping[str, tuple[int, int]]) -> None:

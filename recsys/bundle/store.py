@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from recsys.bundle.contents import FILES, Bundle, digest, parse, serialise
+from recsys.bundle.contents import FILES, OPTIONAL, Bundle, digest, parse, serialise
 from recsys.bundle.manifest import MANIFEST_FILE, Manifest
 from recsys.errors import BundleError
 
@@ -60,13 +60,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 def checked_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     """The bytes of every file of the bundle, hashes checked; unparsed. Raises BundleError."""
-    if set(manifest.files) != set(FILES):
-        odd = sorted(set(manifest.files) ^ set(FILES))
+    wanted = {*FILES, *(set(OPTIONAL) & set(manifest.files))}
+    if set(manifest.files) != wanted:
+        odd = sorted(set(manifest.files) ^ wanted)
         raise BundleError(
             f"{folder / MANIFEST_FILE}: lists other files than a bundle has ({odd[0]}); {AGAIN}"
         )
-    _refuse_extra(folder)
-    files = {name: _read(folder / name) for name in FILES}
+    _refuse_extra(folder, wanted)
+    files = {name: _read(folder / name) for name in sorted(wanted)}
     for name, data in files.items():
         if digest(data) != manifest.files[name]:
             raise BundleError(f"{folder / name}: does not match its hash in the manifest; {AGAIN}")
@@ -114,8 +115,8 @@ def _require_same(folder: Path, files: Mapping[str, bytes]) -> None:
         )
 
 
-def _refuse_extra(folder: Path) -> None:
-    extra = sorted({path.name for path in folder.iterdir()} - {*FILES, MANIFEST_FILE})
+def _refuse_extra(folder: Path, wanted: Collection[str]) -> None:
+    extra = sorted({path.name for path in folder.iterdir()} - {*wanted, MANIFEST_FILE})
     if extra:
         raise BundleError(f"{folder / extra[0]}: not part of a bundle; remove it, or {AGAIN}")
 

@@ -38,11 +38,11 @@ def estimate(
 ) -> tuple[FollowUp, ...]:
     """The rules that the sums of `followups.contribution` support, by name of the first category.
 
-    What follows every category alike (a season, growth) is taken off first. Every run of neighbouring bins is
-    a candidate window; a pair's p-value is that of its clearest run times the number of runs (Bonferroni), and
-    pairs are kept at a false discovery rate (Benjamini and Hochberg 1995). The variance of a cell is the
-    noise's, and what chance alone leaves, read off the same category's other cells. A chance is scaled down by
-    1 - 1 / z^2, since the clearest of many is clearer than it is. Post-processing: costs no privacy.
+    What follows every category alike (a season, growth) is taken off first. Every run of neighbouring bins
+    is a candidate window; a pair's p-value is that of its clearest run times the number of runs (Bonferroni),
+    and pairs are kept at a false discovery rate (Benjamini and Hochberg 1995). The variance of a cell is the
+    noise's, and what chance alone leaves, read off the same category's other cells. A chance is scaled down
+    by 1 - 1 / z^2, since the clearest of many is clearer than it is. Post-processing: costs no privacy.
 
     noised: float64 [m, m, BINS]; noise_std: of every cell; names: the m categories;
     full_cells: as the customers were told. Raises ConfigError for a negative noise_std.

@@ -30,7 +30,9 @@ class FollowUp:
     def __post_init__(self) -> None:
         sound = 0 <= self.after_days < self.until_days and 0.0 < self.chance <= 1.0 and self.error >= 0.0
         if not (sound and isfinite(self.error) and self.bought and self.needed != self.bought):
-            raise BundleError(f"follow-up {self} is none: lags, chance or categories; publish the model again")
+            raise BundleError(
+                f"follow-up {self} is none: lags, chance or categories; publish the model again"
+            )
 
 
 def to_fields(rules: Sequence[FollowUp]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def test_progress_covers_every_stage(trained) -> None:
         "popularity",
         "intervals",
         "rhythm",
+        "followups",
         "copurchase",
         "towers",
         "bundle",
@@ -132,7 +133,7 @@ def test_finished_stages_are_not_done_again(
     assert [run.run_id for run in runs(config.output)] == [result.run_id]
     assert result.report["attempts"] == 2
     # Rounds 1 and 2 were kept; 3 and 4 were done and charged twice.
-    expected = ["popularity", "intervals", *["rhythm"] * 3, "copurchase", *["towers"] * 4]
+    expected = ["popularity", "intervals", *["rhythm"] * 3, "followups", "copurchase", *["towers"] * 4]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
     assert result.report["person_epsilon"] > result.plan.epsilon()
@@ -155,7 +156,7 @@ def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
         run_training(config)
     result = run_training(config)
     assert asked == [0, 1, 1, 2]
-    expected = ["popularity", "intervals", *["rhythm"] * 4, "copurchase", *["towers"] * 3]
+    expected = ["popularity", "intervals", *["rhythm"] * 4, "followups", "copurchase", *["towers"] * 3]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
 

@@ -13,7 +13,8 @@ from recsys.data.split import temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig
-from recsys.models import copurchase, popularity, replenishment, rhythm
+from recsys.models import copurchase, followups, popularity, replenishment, rhythm
+from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.models.hazard import DIMENSIONS, NAMES
 from recsys.models.rhythm_start import WHITEN
@@ -22,7 +23,7 @@ from recsys.privacy.releases import ReleasePlan
 from training import evaluation
 from training.audit.bounds import gaussian_mu
 from training.audit.step_audit import Score
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM
+from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM
 from training.local import BOUNDS
 
 N_ITEMS, MAX_ITEMS = 40, 20
@@ -61,6 +62,12 @@ def _rhythm(histories: Histories) -> NDArray[np.float64]:
     )
 
 
+def _followups(histories: Histories) -> NDArray[np.float64]:
+    """One observed first purchase is as much as a customer may send: most reach the bound."""
+    scope = CategoryScope.of(_catalogue(), np.full(N_ITEMS, 1 / N_ITEMS))
+    return followups.contribution(histories, scope, full_cells=followups.EXPOSURE**2).ravel()
+
+
 def _metrics(histories: Histories) -> NDArray[np.float64]:
     """All held-out baskets are the most popular item, which nobody had: each figure of a customer is 1."""
     popular = np.where(np.arange(N_ITEMS) == FAVOURITE, 0.5, 0.5 / (N_ITEMS - 1))
@@ -78,6 +85,7 @@ SUMS: Mapping[str, Callable[[Histories], NDArray[np.float64]]] = {
     COPURCHASE: _copurchase,
     INTERVALS: lambda histories: replenishment.contribution(histories, _catalogue()).ravel(),
     RHYTHM: _rhythm,
+    FOLLOWUPS: _followups,
     METRICS: _metrics,
 }
 """The raw sum of each mechanism, as a silo computes it."""

@@ -1,4 +1,4 @@
-"""Follow-up needs that a world can be told to have: after one category, another one at a lag. None by default."""
+"""Follow-up needs that a world can be told to have: after one category, another one at a lag."""
 
 from __future__ import annotations
 

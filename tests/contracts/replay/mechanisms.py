@@ -18,7 +18,7 @@ from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
 from training import local, spend
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings
+from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings
 from training.config_file import load_config
 from training.evaluation import Published
 from training.spend import Released, Reservation
@@ -72,6 +72,9 @@ MECHANISMS: dict[str, Run] = {
     INTERVALS: lambda data, plan, _, reservation: local.interval_sum(data, plan, reservation),
     RHYTHM: lambda data, plan, settings, reservation: local.rhythm_sum(
         data, plan, settings, local.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
+    ),
+    FOLLOWUPS: lambda data, plan, settings, reservation: local.followup_sum(
+        data, plan, settings, PUBLISHED, reservation
     ),
     METRICS: lambda data, plan, _, reservation: local.metrics_sum(data, plan, MEASURED, reservation),
     TOWERS: lambda data, plan, settings, reservation: local.tower_gradient(

@@ -28,7 +28,16 @@ from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
-from training.config import COPURCHASE, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
+from training.config import (
+    COPURCHASE,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    SiloSettings,
+)
 from training.config_file import load_config
 from training.local import tower_config
 from training.messages import Request
@@ -43,7 +52,7 @@ SETTINGS = (
     "privacy.shares.towers=0.4",
     "privacy.shares.metrics=0.1",
 )
-SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, METRICS)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, METRICS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
