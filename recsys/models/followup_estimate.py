@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from recsys.errors import ConfigError
 from recsys.models.followup_rules import FollowUp
@@ -16,7 +16,9 @@ Floats = NDArray[np.float64]
 
 CLEAR = 3.0  # standard deviations of noise that all exposures together must exceed for a bin to be looked at
 TYPICAL = 0.9  # share of a category's cells, the least deviating, that tell what is usual
+SURE, MOST = 2.0, 0.8  # standard errors taken off a window's chance, and how much of the best will do
 RUNS = tuple((first, last) for first in range(BINS) for last in range(first, BINS))
+WIDTHS = np.array([EDGES[last + 1] - EDGES[first] for first, last in RUNS], np.float64)
 
 
 class _Cells(NamedTuple):
@@ -41,8 +43,9 @@ def estimate(
     What follows every category alike (a season, growth) is taken off first. Every run of neighbouring bins
     is a candidate window; a pair's p-value is that of its clearest run times the number of runs (Bonferroni),
     and pairs are kept at a false discovery rate (Benjamini and Hochberg 1995). The variance of a cell is the
-    noise's, and what chance alone leaves, read off the same category's other cells. A chance is scaled down
-    by 1 - 1 / z^2, since the clearest of many is clearer than it is. Post-processing: costs no privacy.
+    noise's, and what chance alone leaves, read off the same category's other cells. A kept pair's window is
+    the shortest run whose chance, less two standard errors, is most of the largest such. Chances are scaled
+    down by 1 - 1 / z^2: the clearest of many is clearer than it is. Post-processing: costs no privacy.
 
     noised: float64 [m, m, BINS]; noise_std: of every cell; names: the m categories;
     full_cells: as the customers were told. Raises ConfigError for a negative noise_std.
@@ -73,14 +76,17 @@ def estimate(
     score = np.take_along_axis(scores, best[None], axis=0)[0]
     tried = int(np.isfinite(scores).any(axis=(1, 2)).sum())
     kept = _discoveries(np.minimum(ndtr(-score) * max(tried, 1), 1.0), m * (m - 1), false_rate)
+    sure = np.where(np.isfinite(scores), chances - SURE * errors, -np.inf)
+    most = sure >= MOST * sure.max(axis=0)
+    window = np.where(most, WIDTHS[:, None, None], np.inf).argmin(axis=0)
     rules = []
     for first, second in np.argwhere(kept).tolist():
-        run, z = best[first, second], score[first, second]
+        run, z = window[first, second], score[first, second]
         chance = min(float(chances[run, first, second] * max(1.0 - 1.0 / z**2, 0.0)), 1.0)
         if chance >= least_chance:
-            window = int(EDGES[RUNS[run][0]]), int(EDGES[RUNS[run][1] + 1])
+            days = int(EDGES[RUNS[run][0]]), int(EDGES[RUNS[run][1] + 1])
             error = float(errors[run, first, second])
-            rules.append(FollowUp(names[first], names[second], *window, chance, error))
+            rules.append(FollowUp(names[first], names[second], *days, chance, error))
     return tuple(sorted(rules, key=lambda rule: (rule.bought, rule.after_days, -rule.chance, rule.needed)))
 
 
@@ -95,23 +101,32 @@ def _beyond_usual(values: Floats, std: float) -> _Cells:
     m = len(values)
     exposed = np.maximum(np.diagonal(values).T / EXPOSURE, max(std / EXPOSURE, 1.0))  # [m, BINS]
     between = ~np.eye(m, dtype=bool)[:, :, None]
+    values = values * between
     weights = np.broadcast_to(exposed[:, None, :], values.shape) * between
     typical = _typical(values / np.sqrt(std**2 + weights + 1.0)) & between
     total = (weights * typical).sum(axis=0)
     usual = (values * typical).sum(axis=0) / np.maximum(total, 1.0)
     doubt = typical.sum(axis=0) * std**2 / np.maximum(total, 1.0) ** 2 + 1.0 / np.maximum(total, 1.0)
     signal = max(float((usual**2 - doubt).mean()), 0.0)
-    left = values - exposed[:, None, :] * (usual * signal / (signal + doubt + 1e-300))
+    left = values - weights * (usual * signal / (signal + doubt + 1e-300))
     # Chance: how many customers take a category up, or give it up, whatever they bought first.
-    excess = (left**2 - std**2) * typical
-    rate = np.maximum(excess.sum(axis=0) / np.maximum(total, 1.0), 0.0)
-    return _Cells(left * between, std**2 + exposed[:, None, :] * rate + 1.0, exposed)
+    kept = typical.sum(axis=0)
+    square = (left**2 * typical).sum(axis=0) / _share_left(kept / (m - 1.0)) - kept * std**2
+    rate = np.maximum(square / np.maximum(total, 1.0), 0.0)
+    return _Cells(left, std**2 + weights * rate + 1.0, exposed)
 
 
 def _typical(sizes: Floats) -> NDArray[np.bool_]:
     """The cells that deviate least within each second category and bin."""
     limit = np.quantile(np.abs(sizes), TYPICAL, axis=0)
     return np.asarray(np.abs(sizes) <= limit)
+
+
+def _share_left(kept: Floats) -> Floats:
+    """What is left of a normal's variance if this share of it is kept, the least deviating."""
+    kept = np.clip(kept, 0.1, 1.0 - 1e-9)
+    limit = ndtri((1.0 + kept) / 2.0)
+    return np.asarray(1.0 - limit * np.sqrt(2.0 / np.pi) * np.exp(-(limit**2) / 2.0) / kept)
 
 
 def _discoveries(p_values: Floats, tests: int, rate: float) -> NDArray[np.bool_]:

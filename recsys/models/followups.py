@@ -41,8 +41,9 @@ def contribution(
     it is bought, so no baseline has to be subtracted or released (compare the sequence symmetry analysis of
     Hallas 1996). What is bought all the time counts neither way.
 
-    A customer is there from the own first purchase on and up to `end` (a public day, exclusive: the data are
-    complete before it), or up to the own last purchase where that is None.
+    A customer is there from the day after the own first purchase on (on that day something was bought for
+    certain, which would be no mirror of what comes after) and up to `end` (a public day, exclusive: the data
+    are complete before it), or up to the day before the own last purchase where that is None.
 
     full_cells: a customer counts in full up to so many cells (the square of the norm); more are scaled down
 
@@ -109,9 +110,9 @@ def _days(bought: Histories, scope: CategoryScope, end: int | None) -> _Bought:
     keys = np.unique(((rows * np.int64(len(scope.names)) + category) * _SPAN + day)[counted])
     groups, starts = np.unique(keys // _SPAN, return_index=True)
     firsts = keys[starts] % _SPAN
-    latest = (last if end is None else np.int64(end - 1)) - first
+    latest = (last - 1 if end is None else np.int64(end - 1)) - first
     owner = groups // np.int64(max(len(scope.names), 1))
-    return _Bought(keys, groups, firsts, np.minimum(firsts, latest[owner] - firsts))
+    return _Bought(keys, groups, firsts, np.minimum(firsts - 1, latest[owner] - firsts))
 
 
 def _exposures(days: _Bought, m: np.int64) -> _Cells:
