@@ -77,7 +77,8 @@ def estimate(
     tried = int(np.isfinite(scores).any(axis=(1, 2)).sum())
     kept = _discoveries(np.minimum(ndtr(-score) * max(tried, 1), 1.0), m * (m - 1), false_rate)
     sure = np.where(np.isfinite(scores), chances - SURE * errors, -np.inf)
-    most = sure >= MOST * sure.max(axis=0)
+    best_sure = sure.max(axis=0)
+    most = sure >= np.minimum(MOST * best_sure, best_sure)
     window = np.where(most, WIDTHS[:, None, None], np.inf).argmin(axis=0)
     rules = []
     for first, second in np.argwhere(kept).tolist():

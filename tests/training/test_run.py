@@ -62,8 +62,8 @@ def test_what_was_spent_is_what_was_planned(trained) -> None:
     assert report["person_epsilon"] <= 4
     assert report["unconfirmed_silos"] == []
     for spent in report["silos"].values():
-        # One release each for three statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
-        assert spent["reservations"] == 9
+        # One release each for four statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
+        assert spent["reservations"] == 10
         assert spent["epsilon"] < report["person_epsilon"]
 
 
@@ -196,7 +196,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"citygrocer": 3 + 3 + 5}
+    assert result.report["missed_rounds"] == {"citygrocer": 4 + 3 + 5}
     assert charges(world)["citygrocer"] == []
     with pytest.raises(PlanError, match="citygrocer: plan-refused"):
         run_training(configured("quorum=3"))
@@ -224,6 +224,7 @@ def test_order_numbers_leave_intervals_out(configured: Configured, world: Path) 
     result = run_training(configured())
     assert not result.plan.has("intervals")
     assert not result.plan.has("rhythm")
+    assert not result.plan.has("followups")
     assert read_bundle(result.bundle_folder).intervals == {}
     assert result.report["person_epsilon"] > 3.9
 
@@ -244,10 +245,22 @@ def test_data_without_order_train_as_sets(configured: Configured, world: Path) -
 @pytest.mark.parametrize("left_out", ["towers", "copurchase"])
 def test_one_model_alone_is_enough(configured: Configured, left_out: str) -> None:
     kept = {"towers": "copurchase", "copurchase": "towers"}[left_out]
-    shares = [f"privacy.shares.{left_out}=0", f"privacy.shares.{kept}=0.85"]
+    shares = [f"privacy.shares.{left_out}=0", f"privacy.shares.{kept}=0.8"]
     result = run_training(configured(*shares))
     assert set(read_bundle(result.bundle_folder).manifest.blocks) == {kept, "profile"}
     assert not result.plan.has(left_out)
+
+
+def test_follow_ups_are_in_the_bundle_where_they_were_looked_for(
+    configured: Configured, trained, world: Path
+) -> None:
+    assert read_bundle(trained.result.bundle_folder).follow_ups == ()  # three hundred persons say nothing
+    result = run_training(configured("privacy.shares.followups=0", "privacy.shares.towers=0.5"))
+    assert read_bundle(result.bundle_folder).follow_ups is None
+    names = set(FederationConfig.load(world / "federation.toml").read_catalogue().categories)
+    excluded = json.dumps(sorted(names)[1:])
+    result = run_training(configured(f"followups.exclude={excluded}"))
+    assert not result.plan.has("followups")
 
 
 def test_research_data_need_the_flag_and_are_stamped(configured: Configured, world: Path) -> None:
@@ -255,7 +268,7 @@ def test_research_data_need_the_flag_and_are_stamped(configured: Configured, wor
     with pytest.raises(ConfigError, match="--research-data"):
         run_training(configured())
     result = run_training(
-        configured("research_data=true", "privacy.shares.towers=0", "privacy.shares.copurchase=0.85")
+        configured("research_data=true", "privacy.shares.towers=0", "privacy.shares.copurchase=0.8")
     )
     assert read_bundle(result.bundle_folder).statement["stamp"] == "research data: outside the claim"
 
