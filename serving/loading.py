@@ -66,7 +66,7 @@ def _load(settings: Settings) -> State:
             events=log.result(),
             clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
             metrics=Metrics(silo=config.name, model_version=bundle.version),
-            life=Life.load(config, bundle.catalogue),
+            life=Life.load(config, bundle.catalogue, bundle.follow_ups),
         )
 
 

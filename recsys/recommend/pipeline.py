@@ -133,7 +133,12 @@ class Recommender:
     ) -> tuple[Recommended, ...]:
         items = scored.items[top]
         reasons = self._explainer.reasons(
-            items, profile, query.history, query.context_items, query.due if query.personalised else {}
+            items,
+            profile,
+            query.history,
+            query.context_items,
+            query.due if query.personalised else {},
+            query.next_needs if query.personalised else {},
         )
         bought = set(profile.bought.tolist())
         rows = zip(items.tolist(), scored.scores[top].tolist(), reasons, strict=True)

@@ -25,7 +25,7 @@ class Explainer:
         """history_table: float32 [n, d], the bundle's, zero in the columns of parts that are switched off."""
         self._names = [title or key for title, key in zip(*_texts(parts), strict=True)]
         self._vectors, self._table = parts.vectors, history_table
-        self._neighbours = parts.neighbours
+        self._neighbours, self._categories = parts.neighbours, parts.catalogue.categories
         self._log_lifts = np.log(np.maximum(parts.lifts, 1.0))
 
     def reasons(
@@ -35,18 +35,20 @@ class Explainer:
         history: Histories,
         context: Sequence[int],
         due: Mapping[int, str],
+        next_needs: Mapping[str, str] | None = None,
     ) -> list[Reason]:
         """One reason per item; `history` is this one customer's, `context` the scene's items, `due` the words
-        for items that are needed soon.
+        for items that are needed soon, `next_needs` those for categories that are needed next.
 
-        In this order: goes with the scene's item, due again, bought before, goes with an own item, matches an
-        own item in the vectors, popular.
+        In this order: goes with the scene's item, due again, bought before, needed next, goes with an own
+        item, matches an own item in the vectors, popular.
         """
         sources = profile.ids[profile.weights > 0.0]
         weights = profile.weights[profile.weights > 0.0][:, None]
         scene = self._linked(np.array(context, np.int64), items, 1.0)
         together = self._linked(sources, items, weights)
         taste = _strongest(self._table[sources] @ self._vectors[items].T * weights, MATTERS)
+        needed = next_needs or {}
         bought = times_bought(history) if len(profile.bought) else {}
 
         def reason(place: int, item: int) -> Reason:
@@ -56,6 +58,8 @@ class Explainer:
                 return Reason(ReasonKind.DUE, item, due[item])
             if item in bought:
                 return _bought_before(item, bought[item])
+            if needed and (text := needed.get(self._categories[item])):
+                return Reason(ReasonKind.NEXT_NEED, None, text)
             if together[place] >= 0:
                 own = int(sources[together[place]])
                 return self.goes_with(own, "you bought" if own in bought else "you looked at")

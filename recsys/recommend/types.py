@@ -71,6 +71,7 @@ class Query:
     context_items: what the scene is about: the item of a product page, the items in the cart
     new_only:      leave out what the customer has bought before
     due:           by item, why it is needed soon, in words ("Due again about Friday"); changes no score
+    next_needs:    by category, why it is needed next, in words; changes no score
     """
 
     history: Histories
@@ -83,6 +84,7 @@ class Query:
     context_items: tuple[int, ...] = ()
     new_only: bool = False
     due: Mapping[int, str] = field(default_factory=dict)
+    next_needs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.history) != 1:
@@ -94,13 +96,14 @@ class Query:
 
     def anonymous(self) -> Query:
         """The same question without the customer: no history, not personalised."""
-        return replace(self, history=no_history(), personalised=False, new_only=False, due={})
+        return replace(self, history=no_history(), personalised=False, new_only=False, due={}, next_needs={})
 
 
 class ReasonKind(StrEnum):
     """What a reason rests on."""
 
     DUE = "due"
+    NEXT_NEED = "next_need"
     BOUGHT_BEFORE = "bought_before"
     GOES_WITH = "goes_with"
     TASTE = "taste"

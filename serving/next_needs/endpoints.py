@@ -32,8 +32,8 @@ router = APIRouter(prefix="/v1", tags=["Customers"])
         404: UNKNOWN,
         409: error_example(
             "no_life_plan",
-            "silo 'north' has no plan of life stages",
-            "name a 'life_plan' (and a table 'life_events') in silo.toml",
+            "silo 'north' has no plan of life stages, and the served model no follow-ups",
+            "name a 'life_plan' (and a table 'life_events') in silo.toml, or give followups a share",
         ),
     },
 )
@@ -46,8 +46,9 @@ async def next_needs(
 ) -> Response:
     """Categories that are needed some time after a date the customer gave, or after a purchase.
 
-    The rules are the silo's public plan, the same for everybody. A date is used only where the customer
-    agreed to its use, and to personalisation. What was bought in its time is left out.
+    The rules are the silo's public plan and follow-ups that silos learned together, with noise: the same for
+    everybody. A date is used only where the customer agreed to its use, and to personalisation. What was
+    bought in its time is left out; so are follow-ups of categories that the silo excludes.
     """
     answer = next_needs_of(
         state_of(request),

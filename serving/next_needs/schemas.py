@@ -26,6 +26,10 @@ class NextNeedOut(BaseModel):
     needed_from: date
     needed_until: date
     remind_on: date = Field(description="`lead_days` before it is needed; today if that is past.")
+    chance: float | None = Field(
+        description="Share of those who bought it for the first time who need this then, by published "
+        "statistics; null where the silo's plan says so."
+    )
     because: BecauseOut
     items: list[RecommendedOut] = Field(description="Of the category, best for this customer first.")
 
@@ -50,6 +54,7 @@ NEXT_NEEDS_EXAMPLE: dict[str, Any] = {
             "needed_from": "2026-04-01",
             "needed_until": "2026-06-01",
             "remind_on": "2026-03-02",
+            "chance": None,
             "because": {
                 "kind": "date",
                 "name": "birth",

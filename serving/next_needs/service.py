@@ -1,7 +1,8 @@
-"""What one customer will need next, by a public plan and dates of the customer's own."""
+"""What one customer will need next, by a public plan, dates of the customer's own, and learned follow-ups."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from recsys.data.history import Histories
 from recsys.recommend.due import past
 from recsys.recommend.types import Query
 from serving.errors import ApiError
-from serving.next_needs.life import Life, NextNeed
+from serving.next_needs.life import Life
+from serving.next_needs.need import NextNeed
 from serving.recommendations.service import item_out
 from serving.replenishment.calendar import as_date, local_days
 from serving.replenishment.service import moment, timed_history
@@ -23,7 +25,8 @@ def next_needs_of(
 ) -> dict[str, Any]:
     """What comes up within the horizon, soonest first, each with at most k items.
 
-    Raises ApiError: 404 unknown customer, 403 no consent, 409 no timestamps, or a silo without a plan.
+    Raises ApiError: 404 unknown customer, 403 no consent, 409 no timestamps, or neither a plan nor
+    follow-ups.
     """
     now = int(state.clock.seconds())
     history = past(timed_history(state, customer_id), now)
@@ -41,14 +44,20 @@ def next_needs_of(
         "as_of": moment(now),
         "needs": [
             {
-                "category": need.planned.category,
+                "category": need.category,
                 "needed_from": need.start,
                 "needed_until": need.end,
                 "remind_on": max(need.start - timedelta(days=lead_days), today),
-                "because": _because(need),
-                "items": _items(state, history, need, k),
+                "chance": need.chance,
+                "because": {
+                    "kind": need.kind,
+                    "name": need.name,
+                    "day": need.because,
+                    "text": need.text,
+                },
+                "items": items,
             }
-            for need in needs
+            for need, items in zip(needs, _items(state, history, needs, k), strict=True)
         ],
         "model_version": state.model_version,
         "privacy_statement_id": state.statement_id,
@@ -61,27 +70,21 @@ def _life(state: State) -> Life:
         raise ApiError(
             409,
             "no_life_plan",
-            f"silo {state.silo_name} has no plan of life stages",
-            "name a 'life_plan' (and a table 'life_events') in silo.toml",
+            f"silo {state.silo_name} has no plan of life stages, and the served model no follow-ups",
+            "name a 'life_plan' (and a table 'life_events') in silo.toml, or give followups a share",
         )
     return state.life
 
 
-def _because(need: NextNeed) -> dict[str, Any]:
-    planned = need.planned
-    given = f"You told us a date: {planned.date}"
-    text = given if planned.bought is None else f"You bought {planned.bought}"
-    return {
-        "kind": "date" if planned.bought is None else "bought",
-        "name": planned.date or planned.bought,
-        "day": need.because,
-        "text": planned.note or text,
-    }
-
-
-def _items(state: State, history: Histories, need: NextNeed, k: int) -> list[dict[str, Any]]:
-    """The customer's best items of the category, by the ranking of every page."""
+def _items(
+    state: State, history: Histories, needs: Sequence[NextNeed], k: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The customer's best items of each category, by the ranking of every page; no item twice."""
     codes, names = state.catalogue.category_codes
-    allowed = state.assortment.available & (codes == names.index(need.planned.category))
-    query = Query(history.without_signals(), k, candidates=allowed)
-    return [item_out(state, one) for one in state.recommender.recommend(query).items]
+    shown = frozenset[int]()
+    for need in needs:
+        fits = state.assortment.available & (codes == names.index(need.category))
+        query = Query(history.without_signals(), k, exclude=shown, candidates=fits)
+        found = state.recommender.recommend(query).items
+        shown |= {one.item for one in found}
+        yield [item_out(state, one) for one in found]

@@ -74,7 +74,7 @@ class RecommendationsIn(Input):
 class ReasonOut(BaseModel):
     """Why an item is there: from the customer's own events or from published facts."""
 
-    kind: str = Field(description="due, bought_before, goes_with, taste or popular")
+    kind: str = Field(description="due, bought_before, next_need, goes_with, taste or popular")
     text: str
     item_id: str | None = None
 

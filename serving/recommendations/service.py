@@ -10,6 +10,7 @@ from recsys.data.history import Histories, Ordering
 from recsys.recommend.types import Degraded, Query, Ranking, Recommended, no_history
 from serving.customers.profiles import Arrival, Consent, merge
 from serving.errors import unknown_item
+from serving.next_needs.soon import needed_soon
 from serving.recommendations.schemas import HistoryEntry, RecommendationsIn
 from serving.replenishment.soon import due_soon
 from serving.state import State
@@ -46,6 +47,7 @@ def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict
         now=int(state.clock.seconds()),
         context_items=context,
         due={} if events is None else due_soon(state, events),
+        next_needs={} if events is None else needed_soon(state, request.customer_id, events),
     )
     ranking = state.recommender.recommend(query)
     notes = _all_notes(reasons, ranking, unknown)

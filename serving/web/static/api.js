@@ -34,6 +34,8 @@ export class Api {
   recommend(query) { return this.call("POST", "v1/recommendations", query); }
   due(id, horizon) { return this.call("GET", `v1/customers/${encodeURIComponent(id)}/replenishment?horizon_days=${horizon}&least=0.25`); }
 
+  nextNeeds(id) { return this.call("GET", `v1/customers/${encodeURIComponent(id)}/next-needs?k=8`); }
+
   event(customer, item, kind) {
     return this.call("POST", "v1/events", {
       event_id: `page-${randomId()}`, customer_id: customer, item_id: item, event: kind, quantity: 1,

@@ -1,5 +1,5 @@
 import { Api } from "./api.js";
-import { card, changeSummary, dueLine, element, facts, fill, latelyLine, popularLine } from "./render.js";
+import { card, changeSummary, dueLine, element, facts, fill, latelyLine, nextLine, popularLine } from "./render.js";
 
 const SHOWN = 12;
 const NOBODY = "";
@@ -59,16 +59,18 @@ async function refresh() {
   const turn = ++state.turn;
   const personal = { k: SHOWN, personalized: $("personalised").checked };
   if (state.customer) personal.customer_id = state.customer;
-  const [mine, everyone, due, lately] = await Promise.all([
+  const [mine, everyone, due, next, lately] = await Promise.all([
     state.api.recommend(personal),
     state.api.recommend({ k: 8, personalized: false }),
     loadDue(),
+    loadNext(),
     config.demo && state.customer ? state.api.lately(state.customer, 6) : null,
   ]);
   if (turn !== state.turn) return;
   showGreeting(mine);
   showCards(mine);
   showDue(due, mine);
+  showNext(next);
   showPopular(everyone, mine);
   showLately(lately);
   showFacts(mine);
@@ -80,6 +82,16 @@ async function loadDue() {
     return await state.api.due(state.customer, 30);
   } catch (error) {
     if (["no_consent", "unknown_customer", "no_event_times"].includes(error.code)) return { due: [] };
+    throw error;
+  }
+}
+
+async function loadNext() {
+  if (!state.customer || !$("personalised").checked || state.consent.get(state.customer) === false) return { needs: [] };
+  try {
+    return await state.api.nextNeeds(state.customer);
+  } catch (error) {
+    if (["no_consent", "unknown_customer", "no_event_times", "no_life_plan"].includes(error.code)) return { needs: [] };
     throw error;
   }
 }
@@ -119,6 +131,14 @@ function showDue(answer, mine) {
   state.due = answer.due;
   const lines = [...likeliest(answer.due, 6), ...(answer.categories ?? []).slice(0, 2)];
   fill($("due"), lines.map((item) => dueLine(item, now)), isPersonal(mine) ? "Nothing is due in the next 30 days." : "Not worked out without a personal history.");
+}
+
+function showNext(answer) {
+  const shown = new Set([...state.items, ...state.due].map((item) => item.item_id));
+  const now = state.api.now();
+  const needs = answer.needs.slice(0, 4).map((need) => ({ ...need, items: need.items.filter((item) => !shown.has(item.item_id)).slice(0, 2) }));
+  $("next-panel").hidden = !needs.length;
+  fill($("next"), needs.map((need) => nextLine(need, now)), "Nothing comes up.");
 }
 
 function likeliest(due, count) {

@@ -132,6 +132,19 @@ export function dueLine(item, now) {
   return made;
 }
 
+export function nextLine(need, now) {
+  const made = element("li");
+  const from = dayOf(need.needed_from);
+  const left = element("div");
+  const share = need.chance == null ? "" : ` (about ${Math.max(1, Math.round(need.chance * 100))} %)`;
+  left.append(element("p", "line", need.category), element("p", "sub", `${need.because.text}${share}`));
+  if (need.items.length) left.append(element("p", "sub", `For you: ${need.items.map((one) => one.title || one.item_id).join(", ")}`));
+  made.append(left, element("p", "when", from <= now ? `now, until ${dayName.format(dayOf(need.needed_until))}` : `from ${dayName.format(from)}`));
+  return made;
+}
+
+const dayOf = (day) => new Date(`${day}T00:00:00`);
+
 export function popularLine(item, position, shared) {
   const made = element("li");
   const middle = element("div");
