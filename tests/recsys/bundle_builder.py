@@ -15,6 +15,7 @@ from recsys.bundle.manifest import BlendSpec, SequenceSpec
 from recsys.bundle.store import write_bundle
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.data.vocab import Catalogue
+from recsys.models.followup_rules import FollowUp
 from recsys.seeds import rng
 from recsys.towers.export import export_user_tower
 
@@ -35,6 +36,7 @@ class World:
     seed: int = 0
     sequence: SequenceSpec = field(default_factory=SequenceSpec)
     blend: BlendSpec = field(default_factory=BlendSpec)
+    follow_ups: tuple[FollowUp, ...] | None = None
 
 
 def group_of(item: int) -> int:
@@ -79,6 +81,7 @@ def make_parts(world: World) -> Parts:
         lifts=lifts,
         intervals=make_intervals(),
         statement={"id": "test", "epsilon": 4.0, "delta": 1e-6, "unit": "customer"},
+        follow_ups=world.follow_ups,
     )
 
 

@@ -25,6 +25,20 @@ def test_an_item_of_ones_own_was_bought_before(recommender):
     assert found[8].text == "You bought it before"
 
 
+def test_an_item_of_a_category_that_is_needed_next_says_why(recommender):
+    history, text = make_history((7, 30), (8, 3)), "Customers who bought pans often need lids two weeks later"
+    needed = {"category-2": text, "category-4": "later"}
+    found = reasons(recommender, Query(history, 60, next_needs=needed))
+    assert (found[12].kind, found[12].item, found[12].text) == (ReasonKind.NEXT_NEED, None, text)
+    assert found[7].kind is ReasonKind.BOUGHT_BEFORE  # also of category-2
+    assert reasons(recommender, Query(history, 60, due={12: "Due"}, next_needs=needed))[12].text == "Due"
+    plain = recommender.recommend(Query(history, 60)).item_indices
+    assert recommender.recommend(Query(history, 60, next_needs=needed)).item_indices == plain
+    anonymous = Query(history, 60, next_needs=needed).anonymous()
+    for query in (anonymous, Query(history, 60, next_needs=needed, personalised=False)):
+        assert ReasonKind.NEXT_NEED not in {reason.kind for reason in reasons(recommender, query).values()}
+
+
 def test_an_item_that_is_due_says_when(recommender):
     history, due = make_history((7, 30), (7, 20), (8, 3)), {7: "Due again about Friday", 40: "Due again now"}
     found = reasons(recommender, Query(history, 60, due=due))
