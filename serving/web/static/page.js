@@ -28,6 +28,7 @@ async function chooseSilo(index) {
   const silo = config.silos[index];
   if (silo.page) { window.location.assign(silo.page); return; }
   state.api = new Api(silo.base);
+  state.knowsNext = true;
   state.model = await state.api.model();
   showStatement(state.model);
   await fillCustomers();
@@ -87,10 +88,11 @@ async function loadDue() {
 }
 
 async function loadNext() {
-  if (!state.customer || !$("personalised").checked || state.consent.get(state.customer) === false) return { needs: [] };
+  if (!state.knowsNext || !state.customer || !$("personalised").checked || state.consent.get(state.customer) === false) return { needs: [] };
   try {
     return await state.api.nextNeeds(state.customer);
   } catch (error) {
+    if (error.code === "no_life_plan") state.knowsNext = false;
     if (["no_consent", "unknown_customer", "no_event_times", "no_life_plan"].includes(error.code)) return { needs: [] };
     throw error;
   }

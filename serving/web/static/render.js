@@ -139,7 +139,7 @@ export function nextLine(need, now) {
   const share = need.chance == null ? "" : ` (about ${Math.max(1, Math.round(need.chance * 100))} %)`;
   left.append(element("p", "line", need.category), element("p", "sub", `${need.because.text}${share}`));
   if (need.items.length) left.append(element("p", "sub", `For you: ${need.items.map((one) => one.title || one.item_id).join(", ")}`));
-  made.append(left, element("p", "when", from <= now ? `now, until ${dayName.format(dayOf(need.needed_until))}` : `from ${dayName.format(from)}`));
+  made.append(left, element("p", "when", from <= now ? `until ${dayName.format(dayOf(need.needed_until))}` : `from ${dayName.format(from)}`));
   return made;
 }
 
