@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 CLEAR = 3.0  # standard deviations of noise that all exposures together must exceed for a bin to be looked at
 TYPICAL = 0.9  # share of a category's cells, the least deviating, that tell what is usual
 SURE, MOST = 2.0, 0.8  # standard errors taken off a window's chance, and how much of the best will do
+MIRROR = 0.6  # how much the mirrored cell counts: about what it tells beside the other
 RUNS = tuple((first, last) for first in range(BINS) for last in range(first, BINS))
 WIDTHS = np.array([EDGES[last + 1] - EDGES[first] for first, last in RUNS], np.float64)
 
@@ -43,7 +44,8 @@ def estimate(
     What follows every category alike (a season, growth) is taken off first. Every run of neighbouring bins
     is a candidate window; a pair's p-value is that of its clearest run times the number of runs (Bonferroni),
     and pairs are kept at a false discovery rate (Benjamini and Hochberg 1995). The variance of a cell is the
-    noise's, and what chance alone leaves, read off the same category's other cells. A kept pair's window is
+    noise's, and what chance alone leaves, read off the same category's other cells; the mirrored cell, of
+    what is given up before the second category, counts beside it. A kept pair's window is
     the shortest run whose chance, less two standard errors, is most of the largest such. Chances are scaled
     down by 1 - 1 / z^2: the clearest of many is clearer than it is. Post-processing: costs no privacy.
 
@@ -52,43 +54,79 @@ def estimate(
     """
     if not 0.0 <= noise_std < np.inf:
         raise ConfigError(f"noise_std is {noise_std}; it must be 0 or more")
-    m = len(names)
-    if m < 2:
+    if len(names) < 2:
         return ()
     unit = np.sqrt(full_cells)
     values = np.nan_to_num(np.asarray(noised, np.float64), nan=0.0, posinf=0.0, neginf=0.0) * unit
-    cells = _beyond_usual(values, noise_std * unit)
-    shape = (len(RUNS), m, m)
-    scores, chances, errors = np.full(shape, -np.inf), np.zeros(shape), np.ones(shape)
-    seen = _observed(values, noise_std * unit)
-    for number, (first, last) in enumerate(RUNS):
-        if not seen[first : last + 1].all():
-            continue
-        bins = slice(first, last + 1)
-        variance = cells.variance[:, :, bins].sum(axis=2)
-        scores[number] = cells.values[:, :, bins].sum(axis=2) / np.sqrt(variance)
-        shares = 1.0 / cells.exposed[:, None, bins]
-        chances[number] = (cells.values[:, :, bins] * shares).sum(axis=2)
-        doubt = (noise_std * unit / EXPOSURE * cells.values[:, :, bins] * shares) ** 2
-        errors[number] = np.sqrt(((cells.variance[:, :, bins] + doubt) * shares**2).sum(axis=2))
-    scores[:, np.arange(m), np.arange(m)] = -np.inf
-    best = scores.argmax(axis=0)
-    score = np.take_along_axis(scores, best[None], axis=0)[0]
-    tried = int(np.isfinite(scores).any(axis=(1, 2)).sum())
-    kept = _discoveries(np.minimum(ndtr(-score) * max(tried, 1), 1.0), m * (m - 1), false_rate)
-    sure = np.where(np.isfinite(scores), chances - SURE * errors, -np.inf)
-    best_sure = sure.max(axis=0)
-    most = sure >= np.minimum(MOST * best_sure, best_sure)
-    window = np.where(most, WIDTHS[:, None, None], np.inf).argmin(axis=0)
+    windows = _windows(values, noise_std * unit)
+    score = windows.scores.max(axis=0)
+    tried = int(np.isfinite(windows.scores).any(axis=(1, 2)).sum())
+    tests = len(names) * (len(names) - 1)
+    kept = _discoveries(np.minimum(ndtr(-score) * max(tried, 1), 1.0), tests, false_rate)
+    chosen = _chosen(windows)
     rules = []
     for first, second in np.argwhere(kept).tolist():
-        run, z = window[first, second], score[first, second]
-        chance = min(float(chances[run, first, second] * max(1.0 - 1.0 / z**2, 0.0)), 1.0)
+        run = chosen[first, second]
+        share = 1.0 - 1.0 / score[first, second] ** 2
+        chance = min(float(windows.chances[run, first, second] * max(share, 0.0)), 1.0)
         if chance >= least_chance:
             days = int(EDGES[RUNS[run][0]]), int(EDGES[RUNS[run][1] + 1])
-            error = float(errors[run, first, second])
+            error = float(windows.errors[run, first, second])
             rules.append(FollowUp(names[first], names[second], *days, chance, error))
     return tuple(sorted(rules, key=lambda rule: (rule.bought, rule.after_days, -rule.chance, rule.needed)))
+
+
+class _Windows(NamedTuple):
+    """Of every run of bins, by first and second category: how clear, what chance, its standard error.
+
+    float64 [runs, m, m] each; a score of minus infinity: not observed
+    """
+
+    scores: Floats
+    chances: Floats
+    errors: Floats
+
+
+def _windows(values: Floats, std: float) -> _Windows:
+    m = len(values)
+    cells, seen = _beyond_usual(values, std), _observed(values, std)
+    clear, doubt = _both_ways(cells, std), std / EXPOSURE
+    found = _Windows(
+        np.full((len(RUNS), m, m), -np.inf), np.zeros((len(RUNS), m, m)), np.ones((len(RUNS), m, m))
+    )
+    for number, (first, last) in enumerate(RUNS):
+        bins = slice(first, last + 1)
+        if not seen[bins].all():
+            continue
+        shares = 1.0 / cells.exposed[:, None, bins]
+        chances = cells.values[:, :, bins] * shares
+        variance = cells.variance[:, :, bins] + (doubt * chances) ** 2
+        found.scores[number] = clear.values[:, :, bins].sum(axis=2) / np.sqrt(
+            clear.variance[:, :, bins].sum(axis=2)
+        )
+        found.chances[number] = chances.sum(axis=2)
+        found.errors[number] = np.sqrt((variance * shares**2).sum(axis=2))
+    found.scores[:, np.arange(m), np.arange(m)] = -np.inf
+    return found
+
+
+def _both_ways(cells: _Cells, std: float) -> _Cells:
+    """Where B follows A, A is given up before B's first day: the mirrored cell tells of it too, if less.
+
+    What chance leaves in the two is taken to go together as far as it can.
+    """
+    chance = np.sqrt(np.maximum(cells.variance - std**2, 0.0))
+    values = cells.values - MIRROR * cells.values.swapaxes(0, 1)
+    variance = (1.0 + MIRROR**2) * std**2 + (chance + MIRROR * chance.swapaxes(0, 1)) ** 2
+    return _Cells(values, variance, cells.exposed)
+
+
+def _chosen(windows: _Windows) -> NDArray[np.int64]:
+    """The shortest run with most of the chance that is sure; [m, m]."""
+    sure = np.where(np.isfinite(windows.scores), windows.chances - SURE * windows.errors, -np.inf)
+    best = sure.max(axis=0)
+    enough = sure >= np.minimum(MOST * best, best)
+    return np.asarray(np.where(enough, WIDTHS[:, None, None], np.inf).argmin(axis=0))
 
 
 def _observed(values: Floats, std: float) -> NDArray[np.bool_]:
