@@ -74,6 +74,7 @@ class Dataset:
             _quantities(rows)[order],
             ordering,
             utc_offset_seconds,
+            _areas(rows, order),
         )
         return cls(catalogue, tuple(ids.to_pylist()), histories)
 
@@ -126,6 +127,12 @@ def _event_codes(rows: pa.Table) -> NDArray[np.int8]:
         return np.full(rows.num_rows, EventType.PURCHASE.code, np.int8)
     codes = positions(rows["event"], pa.array([event.value for event in EventType]))
     return np.where(codes == UNKNOWN, EventType.PURCHASE.code, codes).astype(np.int8)
+
+
+def _areas(rows: pa.Table, order: NDArray[np.int64]) -> NDArray[np.int16] | None:
+    if "area" not in rows.column_names:
+        return None
+    return np.asarray(rows["area"].to_numpy(), dtype=np.int16)[order]
 
 
 def _quantities(rows: pa.Table) -> NDArray[np.float32]:

@@ -59,6 +59,7 @@ class Histories:
     quantities: float32 [events], units bought
     ordering:   what `times` means
     utc_offset_seconds: the silo's clock against UTC, so that "a day" is the shop's day
+    areas:      int16 [events], the store area of each (see `recsys.data.areas`); None: all in area 0
     """
 
     offsets: NDArray[np.int64]
@@ -68,6 +69,7 @@ class Histories:
     quantities: NDArray[np.float32]
     ordering: Ordering
     utc_offset_seconds: int = 0
+    areas: NDArray[np.int16] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -122,4 +124,5 @@ class Histories:
             self.quantities[index],
             self.ordering,
             self.utc_offset_seconds,
+            None if self.areas is None else self.areas[index],
         )

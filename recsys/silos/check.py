@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.data.areas import area_codes, area_names
 from recsys.data.codes import encoded
 from recsys.data.contracts import Table, empty
 from recsys.data.history import EventType, Ordering
@@ -85,7 +86,13 @@ def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
 
 
 def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
-    """The columns that histories are made of: ids and events as dictionary codes, quantities as float32."""
+    """The columns that histories are made of: ids and events as dictionary codes, quantities as float32.
+
+    Where stores have areas, `area` says which one an event is in, as in `area_codes`.
+    """
+    areas = {}
+    if len(area_names(tables.stores)) > 1:
+        areas["area"] = pa.array(area_codes(interactions["store_id"], tables.stores))
     return pa.table(
         {
             "customer_id": encoded(interactions["customer_id"], _values(tables.customers["customer_id"])),
@@ -94,6 +101,7 @@ def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
             "quantity": interactions["quantity"].cast(pa.float32(), safe=False),
             "timestamp": _copied(interactions["timestamp"]),
             "order_no": _copied(interactions["order_no"]),
+            **areas,
         }
     )
 

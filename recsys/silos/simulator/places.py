@@ -17,6 +17,7 @@ from recsys.silos.simulator.lexicon import BRANDS
 CITY = (52.09, 5.12)  # latitude and longitude of the middle of the invented city
 CITY_RADIUS = 0.07  # degrees, sd
 OUT_OF_STOCK = 0.06
+STORES_OF_AREA = 2
 LEADERS = 0.9  # items above this quantile of attractiveness are carried by every store group
 QUARTERS = ("Centre", "Harbour", "Hill", "Park", "Station", "West", "East", "Old Town", "Bridge", "Garden")
 
@@ -110,8 +111,15 @@ def stores_table(place: Place) -> pa.Table:
             "longitude": place.longitude,
             "opens": [_clock(minute) for minute in place.opens],
             "closes": [_clock(minute) for minute in place.closes],
+            "area": _areas(place),
         }
     )
+
+
+def _areas(place: Place) -> list[str]:
+    """Two neighbouring stores, from west to east, make an area."""
+    rank = np.argsort(np.argsort(place.longitude))
+    return [f"area {number // STORES_OF_AREA + 1}" for number in rank]
 
 
 def stock_table(config: WorldConfig, place: Place) -> pa.Table:

@@ -1,0 +1,205 @@
+"""Forecasts of sales from noised sums: what is common to silos first, then what is a silo's and an area's own.
+
+Everything here is post-processing of noised sums with public facts, and costs no privacy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.models.demand import DAYS, PERIODS, SPLIT, Scope
+from recsys.models.demand_forecast import DemandArrays, Place, described
+from recsys.models.ratio_shrinkage import shrink_ratios
+
+HALF_LIFE = 4.0  # weeks in which a week's total loses half of its say in the level
+ROUNDS = 4
+LEAST_SHARE = 2.0  # standard deviations above which the rest of a silo is taken to sell anything
+DISPERSIONS = (0.5, 20.0)
+UNKNOWN_DISPERSION = 2.0
+CLUSTERED = 3.0  # how much more units of a category vary than those of an item: baskets, households
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SiloFacts:
+    """What is public of a silo. areas: the rest first; carried: bool [n_items], in its items table."""
+
+    areas: tuple[str, ...]
+    carried: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """The noised sums in units, and the standard deviations of their noise.
+
+    items: [silos, n]; groups: [silos, groups, slots]; weeks: [silos, weeks], latest first; spread: [6]
+    """
+
+    items: NDArray[np.float64]
+    items_std: NDArray[np.float64]
+    groups: NDArray[np.float64]
+    groups_std: float
+    weeks: NDArray[np.float64]
+    weeks_std: float
+    spread: NDArray[np.float64]
+    spread_std: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """Shares and their relative variances."""
+
+    share: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+def fit(
+    sums: Mapping[str, NDArray[np.floating]],
+    noise_std: float,
+    scope: Scope,
+    popularity: NDArray[np.float64],
+    facts: Mapping[str, SiloFacts],
+) -> DemandArrays:
+    """What a bundle keeps of demand (see `recsys.models.demand_forecast`).
+
+    sums: each silo's noised contribution, float [scope.length]; noise_std: on every coordinate of it, 0 for
+    exact sums; popularity: published, float64 [n_items], positive; facts: of the same silos.
+    """
+    names = sorted(sums)
+    known = [facts[name] for name in names]
+    found = _in_units(np.stack([np.asarray(sums[name], np.float64) for name in names]), noise_std, scope)
+    carried = np.stack([fact.carried for fact in known])
+    dispersion = _dispersion(found)
+    mix = _item_mix(found, carried, popularity, dispersion[-1])
+    mix, sold = _group_mix(mix, found, scope.groups, CLUSTERED * dispersion[-1])
+    places = [Place(name, fact.areas) for name, fact in zip(names, known, strict=True)]
+    areas = _area_shares(found, sold, [len(fact.areas) for fact in known], CLUSTERED * dispersion[-1])
+    level = _level(found, CLUSTERED * dispersion[0])
+    return {
+        "places": described(places, scope.end),
+        "mix": mix.share.astype(np.float32),
+        "mix_error": mix.error.astype(np.float32),
+        "areas": areas.share.astype(np.float32),
+        "areas_error": areas.error.astype(np.float32),
+        "level": level.share,
+        "level_error": level.error,
+        "dispersion": dispersion,
+    }
+
+
+def _in_units(noised: NDArray[np.float64], noise_std: float, scope: Scope) -> _Sums:
+    bounds, edges = scope.bounds, np.cumsum(scope.lengths)[:-1]
+    items, groups, weeks, spread = np.split(noised, edges, axis=1)
+    norms = (bounds.items, bounds.groups, bounds.level, bounds.spread)
+    units = [norm / np.sqrt(share) for norm, share in zip(norms, SPLIT, strict=True)]
+    return _Sums(
+        items * units[0] / scope.weights,
+        noise_std * units[0] / scope.weights,
+        groups.reshape(len(noised), scope.n_groups, scope.areas) * units[1],
+        noise_std * units[1],
+        weeks * units[2],
+        noise_std * units[2],
+        spread.sum(axis=0) * units[3],
+        noise_std * units[3] * float(np.sqrt(len(noised))),
+    )
+
+
+def _dispersion(found: _Sums) -> NDArray[np.float64]:
+    """By horizon, how many times as much the units of a cell vary as by a Poisson law; float64 [periods]."""
+    change, units = found.spread.reshape(len(PERIODS), 2).T
+    sure = units > LEAST_SHARE * found.spread_std
+    ratio = np.where(sure, change / np.where(sure, units, 1.0), UNKNOWN_DISPERSION)
+    return np.asarray(np.clip(ratio, *DISPERSIONS))
+
+
+def _item_mix(
+    found: _Sums, carried: NDArray[np.bool_], popularity: NDArray[np.float64], dispersion: float
+) -> _Estimate:
+    """What share of its units each silo sells of each item.
+
+    First what is common to all silos that carry the item, as a ratio to published popularity; then what a
+    silo sells more or less of it than the others.
+    """
+    items, variance = np.where(carried, found.items, 0.0), found.items_std**2
+    total = np.maximum(items.sum(axis=1), _TINY + np.sqrt((carried * variance).sum(axis=1)))
+    appeal = popularity * total.sum() / np.maximum((carried * total[:, None]).sum(axis=0), _TINY)
+    start, error = appeal, np.zeros_like(appeal)
+    for _ in range(ROUNDS):
+        per_appeal = carried * (total / np.maximum((carried * appeal).sum(axis=1), _TINY))[:, None]
+        noise = variance + dispersion * per_appeal * appeal + _TINY
+        weight = per_appeal / noise
+        precision = np.maximum((weight * per_appeal).sum(axis=0), _TINY**2)
+        seen = (weight * items).sum(axis=0) / precision
+        pooled = shrink_ratios(seen, start * seen.sum() / start.sum(), 1.0 / precision)
+        appeal, error = pooled.mean, pooled.variance / pooled.mean**2
+    expected = np.maximum(per_appeal * appeal, _TINY)
+    noise = np.broadcast_to(variance, expected.shape) + dispersion * expected
+    own = shrink_ratios(items[carried], expected[carried], noise[carried])
+    share, relative = np.zeros(items.shape), np.zeros(items.shape)
+    share[carried] = own.mean
+    # Where a silo's own numbers say nothing, it is as unsure as what all silos have in common.
+    relative[carried] = own.variance / own.mean**2 + np.broadcast_to(error, items.shape)[carried]
+    return _Estimate(share / np.maximum(share.sum(axis=1, keepdims=True), _TINY), relative)
+
+
+def _group_mix(
+    mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersion: float
+) -> tuple[_Estimate, NDArray[np.float64]]:
+    """The mix put right by categories, whose sums cut busy customers less; and units by silo and category."""
+    silos, n_groups, slots = found.groups.shape
+    units = found.groups.sum(axis=2)
+    variance = found.groups_std**2 * slots
+    total = np.maximum(units.sum(axis=1, keepdims=True), _TINY + np.sqrt(variance * n_groups))
+    by_group = np.stack([np.bincount(groups, share, minlength=n_groups) for share in mix.share])
+    expected = np.maximum(by_group * total, _TINY)
+    summed = expected.sum(axis=0)
+    common = shrink_ratios(units.sum(axis=0), summed, silos * variance + dispersion * summed)
+    expected = expected * (common.mean / summed)
+    flat = expected.ravel()
+    own = shrink_ratios(units.ravel(), flat, variance + dispersion * flat)
+    sold, error = own.mean.reshape(expected.shape), (own.variance / own.mean**2).reshape(expected.shape)
+    sold = np.where(by_group > 0.0, sold, 0.0)
+    factor = sold / sold.sum(axis=1, keepdims=True) / np.maximum(by_group, _TINY)
+    error = error + common.variance / common.mean**2
+    put_right = mix.share * factor[:, groups]
+    return _Estimate(put_right, mix.error + error[:, groups]), sold
+
+
+def _area_shares(
+    found: _Sums, sold: NDArray[np.float64], known: list[int], dispersion: float
+) -> _Estimate:
+    """How the units of a silo's category fall on its areas; float64 [silos, groups, slots], 0 where none."""
+    share, error = np.zeros(found.groups.shape), np.zeros(found.groups.shape)
+    std = found.groups_std * np.sqrt(found.groups.shape[1])
+    for silo, areas in enumerate(known):
+        units = found.groups[silo, :, :areas]
+        by_area = units.sum(axis=0)
+        by_area[1:] = np.maximum(by_area[1:], std + _TINY)
+        by_area[0] = by_area[0] if areas == 1 or by_area[0] > LEAST_SHARE * std else 0.0
+        by_area = np.maximum(by_area, _TINY if areas == 1 else 0.0)
+        expected = np.outer(sold[silo] / max(sold[silo].sum(), _TINY), by_area / by_area.sum())
+        expected = expected * max(units.sum(), std + _TINY)
+        open_ = expected > 0.0
+        own = shrink_ratios(
+            units[open_], expected[open_], found.groups_std**2 + dispersion * expected[open_]
+        )
+        cells, relative = np.zeros(units.shape), np.zeros(units.shape)
+        cells[open_], relative[open_] = own.mean, own.variance / own.mean**2
+        empty = cells.sum(axis=1) == 0.0  # a category without sales: as the silo as a whole
+        cells[empty] = by_area / by_area.sum()
+        share[silo, :, :areas] = cells / cells.sum(axis=1, keepdims=True)
+        error[silo, :, :areas] = relative
+    return _Estimate(share, error)
+
+
+def _level(found: _Sums, dispersion: float) -> _Estimate:
+    """Units that a silo sells a day, lately; float64 [silos]."""
+    weights = 0.5 ** (np.arange(found.weeks.shape[1]) / HALF_LIFE)
+    weights /= weights.sum()
+    weekly = np.maximum(found.weeks @ weights, _TINY)
+    noise = (weights**2).sum() * (found.weeks_std**2 + dispersion * weekly)
+    return _Estimate(weekly / DAYS, np.minimum(noise / weekly**2, 1.0))
