@@ -19,11 +19,13 @@ from recsys.features.sequences import Sequences
 from recsys.models import copurchase, popularity, replenishment
 from recsys.privacy.plan import PrivacyPlan
 from recsys.seeds import rng
+from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig
 from training.build import train_models
 from training.checkpoint import open_run
 from training.config import (
     COPURCHASE,
+    DEMAND,
     FOLLOWUPS,
     INTERVALS,
     POPULARITY,
@@ -36,6 +38,7 @@ from training.coordinator import data_kind
 from training.local import (
     RhythmRound,
     TrainingData,
+    demand_units,
     followup_cells,
     load,
     pair_scope,
@@ -43,7 +46,9 @@ from training.local import (
     taste_profile,
     tower_config,
 )
+from training.messages import Reply
 from training.objective import Objective
+from training.places import public_fields
 from training.plan import plan_of
 from training.progress import silent
 from training.publish import publish_run
@@ -79,7 +84,7 @@ def train_twin(config: TrainingConfig) -> Bundle:
         max_silos_per_person=bound,
         timestamps=any(silo.ordering is Ordering.TIMESTAMP for silo in silos),
     )
-    rounds = _PooledRounds(data, [silo.ordering for silo in silos], plan, settings, token, config.seed)
+    rounds = _PooledRounds(data, silos, plan, settings, token, config.seed)
     session = Session(
         config, settings, catalogue, _without_noise(plan), folder, cast("Rounds", rounds), silent
     )
@@ -96,15 +101,20 @@ class _PooledRounds:
     """Stands where a run's rounds stand: exact sums over all silos, mean gradients of pooled customers."""
 
     data: Sequence[TrainingData]
-    orderings: Sequence[Ordering]
+    silos: Sequence[Silo]
     plan: PrivacyPlan
     settings: SiloSettings
     token: ResearchOnly
     seed: int
 
     def with_ordering(self, ordering: str) -> list[str]:
-        """Names stand for silos only where they are counted."""
-        return [f"pooled {number}" for number, known in enumerate(self.orderings) if known == ordering]
+        """The silos whose interactions are ordered in this way."""
+        return [silo.name for silo in self.silos if silo.ordering == ordering]
+
+    def ask_all(self, _stage: str) -> dict[str, Reply]:
+        """What is public of the silos' stores and shelves: nothing else is asked of all of them."""
+        catalogue = self.data[0].dataset.catalogue
+        return {silo.name: Reply(public_fields(silo, catalogue)) for silo in self.silos}
 
     def sums(
         self, stage: str, *, number: int = 0, arrays: Mapping[str, NDArray[Any]] | None = None, **_: Any
@@ -118,6 +128,8 @@ class _PooledRounds:
                 for silo in self.plan.registered_customers
             }
         exact = [self._sum(name, data, given) for data in self.data]
+        if name == DEMAND:  # a silo's forecast is made of its own sum
+            return {silo.name: own.astype(np.float32) for silo, own in zip(self.silos, exact, strict=True)}
         return {"pooled": np.sum(exact, axis=0).astype(np.float32)}
 
     def _sum(self, name: str, data: TrainingData, given: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -132,6 +144,8 @@ class _PooledRounds:
             return rhythm_examples(data, settings, told).contribution(told.moved)
         if name == FOLLOWUPS:
             return followup_cells(data, settings, given["popularity"]).ravel()
+        if name == DEMAND:
+            return demand_units(data, settings, given["popularity"])
         if name == COPURCHASE:
             scope = pair_scope(given["popularity"], settings.copurchase)
             return copurchase.contribution(histories, scope, settings.copurchase.max_items)

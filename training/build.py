@@ -10,6 +10,7 @@ from recsys.models.popularity import with_new_items
 from recsys.models.titles import title_vectors
 from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, FOLLOWUPS, TOWERS
+from training.demand_stage import run_demand
 from training.gradient_rounds import published_vectors, run_towers
 from training.local import pair_scope, taste_profile
 from training.publish import Block, Models
@@ -27,6 +28,7 @@ def train_models(session: Session) -> Models:
     intervals = run_intervals(session)
     intervals |= run_rhythm(session, popularities, intervals)
     follow_ups = run_followups(session, popularities)
+    demand = run_demand(session, popularities)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))
     towers = run_towers(session, popularities)
     blocks, curves = [], {}
@@ -61,6 +63,7 @@ def train_models(session: Session) -> Models:
         intervals,
         curves,
         follow_ups if session.plan.has(FOLLOWUPS) else None,
+        demand,
     )
 
 

@@ -22,7 +22,7 @@ from recsys.errors import (
 from recsys.privacy.charge import to_json
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
-from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS
+from training.config import COPURCHASE, DEMAND, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS
 from training.egress import Status
 from training.messages import Request, Scalar, decode_request, encode_reply
 from training.node import Block, CatalogueDiffersError, Node, node_for
@@ -58,11 +58,18 @@ def receipts(message: Message, context: Context) -> Message:
     return _answer(message, context, _receipts)
 
 
+@app.query("places")
+def places(message: Message, context: Context) -> Message:
+    """The silo's store areas and the items that it carries."""
+    return _answer(message, context, _places)
+
+
 @app.train(POPULARITY)
 @app.train(INTERVALS)
 @app.train(COPURCHASE)
 @app.train(RHYTHM)
 @app.train(FOLLOWUPS)
+@app.train(DEMAND)
 @app.train(TOWERS)
 @app.train(METRICS)
 def release(message: Message, context: Context) -> Message:
@@ -100,6 +107,11 @@ def _hello(node: Node, request: Request, _context: Context) -> tuple[Fields, Non
     node.check_catalogue(request)
     registered = node.config.registered_customers
     return {"registered_customers": registered, "ordering": node.silo.ordering.value}, None
+
+
+def _places(node: Node, request: Request, _context: Context) -> tuple[Fields, None]:
+    node.check_catalogue(request)
+    return {**node.places()}, None
 
 
 def _receipts(node: Node, request: Request, _context: Context) -> tuple[Fields, None]:

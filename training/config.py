@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
 RHYTHM, METRICS = "rhythm", "metrics"
-FOLLOWUPS = "followups"
-MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, TOWERS, METRICS)
+FOLLOWUPS, DEMAND = "followups", "demand"
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, DEMAND, TOWERS, METRICS)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -45,6 +45,7 @@ class Shares(_Section):
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
     rhythm: Annotated[float, Field(ge=0, le=1)] = 0.0
     followups: Annotated[float, Field(ge=0, le=1)] = 0.0
+    demand: Annotated[float, Field(ge=0, le=1)] = 0.0
     towers: Annotated[float, Field(ge=0, le=1)] = 0.5
     metrics: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -155,6 +156,29 @@ class FollowupSettings(_Section):
     least_chance: Fraction = 0.02
 
 
+class DemandSettings(_Section):
+    """Foreseeing sales by item and store area (see `recsys.models.demand.Bounds`); without `until` and
+    `rhythm.as_of` nobody knows up to when the data are complete, and this part of the run is left out.
+    """
+
+    weeks: Annotated[int, Field(ge=8, le=520)] = 26
+    recent_weeks: Annotated[int, Field(ge=1, le=104)] = 8
+    max_areas: Annotated[int, Field(ge=0, le=1000)] = 8
+    max_units: Positive = 50.0
+    items: Positive = 30.0
+    groups: Positive = 50.0
+    areas: Positive = 80.0
+    level: Positive = 140.0
+    spread: Positive = 100.0
+    rareness: Annotated[float, Field(ge=0, le=1)] = 1.0 / 3.0
+
+    @model_validator(mode="after")
+    def _recent_within(self) -> Self:
+        if self.recent_weeks > self.weeks:
+            raise ValueError("recent_weeks is more than weeks; lower it")
+        return self
+
+
 class SequenceSettings(_Section):
     """What of a customer's history the model reads: the same in training and in serving.
 
@@ -219,6 +243,7 @@ class SiloSettings(_Section):
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
     followups: FollowupSettings
+    demand: DemandSettings
     towers: TowerModel
     sequences: SequenceSettings
     profile: ProfileSettings
@@ -255,6 +280,7 @@ class TrainingConfig(_Section):
     towers: TowerSettings = TowerSettings()
     rhythm: RhythmSettings = RhythmSettings()
     followups: FollowupSettings = FollowupSettings()
+    demand: DemandSettings = DemandSettings()
     sequences: SequenceSettings = SequenceSettings()
     profile: ProfileSettings = ProfileSettings()
     fusion: FusionSettings = FusionSettings()

@@ -50,6 +50,8 @@ _TABLE = (
     Declared("plan", Leaves.PUBLIC, "fingerprint of the privacy plan, which is made from public constants"),
     Declared("registered_customers", Leaves.PUBLIC, "a constant of silo.toml, not a count of the data"),
     Declared("ordering", Leaves.PUBLIC, "which columns the interactions have; no customer changes it"),
+    Declared("areas", Leaves.PUBLIC, "names in the silo's stores table; no customer changes it"),
+    Declared("carried", Leaves.PUBLIC, "which items are in the silo's items table; no customer changes it"),
     Declared(
         "epsilon_left", Leaves.PUBLIC, "the silo's cap less what its ledger holds; functions of past plans"
     ),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsys.data.areas import ELSEWHERE, area_names
 from recsys.data.consent import consented_for_training
 from recsys.data.dataset import Dataset
 from recsys.data.history import SECONDS_PER_DAY, Ordering
@@ -27,7 +28,7 @@ from recsys.errors import OrderingError, PlanError
 from recsys.features.items import ItemFeatures, item_features
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig, Sequences, encode
-from recsys.models import copurchase, followups, popularity, replenishment, rhythm
+from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
 from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.models.hazard import appeal
@@ -41,6 +42,7 @@ from recsys.towers.two_tower import TowerConfig
 from training import evaluation
 from training.config import (
     COPURCHASE,
+    DEMAND,
     FOLLOWUPS,
     INTERVALS,
     METRICS,
@@ -48,6 +50,7 @@ from training.config import (
     RHYTHM,
     TOWERS,
     CopurchaseSettings,
+    DemandSettings,
     FollowupSettings,
     ProfileSettings,
     SequenceSettings,
@@ -63,6 +66,7 @@ BOUNDS = {
     INTERVALS: replenishment.CLIP_NORM,
     RHYTHM: rhythm.CLIP_NORM,
     FOLLOWUPS: followups.CLIP_NORM,
+    DEMAND: demand.CLIP_NORM,
     METRICS: evaluation.CLIP_NORM,
 }
 """The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
@@ -86,6 +90,7 @@ class TrainingData:
 
     held_out: what came after `until`, where the run measures its model
     kept: what one round of a stage leaves for the next
+    areas: the silo's store areas, public
     """
 
     dataset: Dataset
@@ -93,6 +98,7 @@ class TrainingData:
     sequences: Sequences
     held_out: Split | None = None
     kept: dict[str, Examples] = field(default_factory=dict, repr=False, compare=False)
+    areas: tuple[str, ...] = (ELSEWHERE,)
 
 
 def load(
@@ -101,6 +107,7 @@ def load(
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
     tables = read_for_training(silo, catalogue)
     interactions, customers = tables.interactions, tables.customers
+    areas = area_names(tables.stores)
     del tables
 
     def consented(interactions: pa.Table, customers: pa.Table) -> Dataset:
@@ -122,7 +129,7 @@ def load(
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
     del interactions, customers
     pa.default_memory_pool().release_unused()  # what was read is many times larger than what is kept
-    return TrainingData(dataset, item_features(catalogue), sequences, held_out)
+    return TrainingData(dataset, item_features(catalogue), sequences, held_out, areas=areas)
 
 
 def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
@@ -147,6 +154,8 @@ def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
     for histories in read:
         for name in ("offsets", "items", "times", "events", "quantities"):
             yield getattr(histories, name).tobytes()
+        if histories.areas is not None:
+            yield histories.areas.tobytes()
 
 
 def tower_config(settings: TowerModel) -> TowerConfig:
@@ -197,10 +206,8 @@ def rhythm_sum(
 
 def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRound) -> Examples:
     """What the silo's customers learn from; kept for the next round. Raises PlanError as `rhythm_sum`."""
-    if settings.known_until is None:
-        raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")
     catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
+    end = _end(settings, histories.utc_offset_seconds)
     public = Public(told.usual, appeal(told.popularity), consumables(catalogue), end)
     if public.key not in data.kept:
         data.kept.clear()
@@ -240,6 +247,47 @@ def category_scope(
 ) -> CategoryScope:
     """Which categories follow-ups are looked for among: the same everywhere, of published numbers alone."""
     return CategoryScope.of(catalogue, published, settings.max_pairs, settings.exclude)
+
+
+def demand_sum(
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    published: NDArray[np.float64],
+    reservation: Reservation,
+) -> Released:
+    """Sum over customers of the units that they bought, bounded, noised; float32 [length].
+
+    published: as in `copurchase_sum`; it says how much an item's units weigh. Raises PlanError where nobody
+    said up to when the data are complete, or where the silo has more store areas than there are places for.
+    """
+    _need(reservation, plan)
+    if len(data.areas) - 1 > settings.demand.max_areas:
+        raise PlanError(f"{len(data.areas) - 1} store areas, places for {settings.demand.max_areas}")
+    return _release(DEMAND, demand_units(data, settings, published), data, plan, reservation)
+
+
+def demand_units(
+    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The raw sum of `demand_sum`; float64 [length]."""
+    end = _end(settings, data.dataset.histories.utc_offset_seconds)
+    scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
+    return demand.contribution(data.dataset.histories, scope)
+
+
+def _end(settings: SiloSettings, utc_offset_seconds: int) -> int:
+    """The day up to which the data are complete. Raises PlanError where nobody said so."""
+    if settings.known_until is None:
+        raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")
+    return (int(settings.known_until.timestamp()) + utc_offset_seconds) // SECONDS_PER_DAY
+
+
+def demand_scope(
+    catalogue: Catalogue, published: NDArray[np.float64], settings: DemandSettings, end: int
+) -> demand.Scope:
+    """What the vector of units stands for: the same everywhere, of public and published numbers alone."""
+    return demand.Scope.of(catalogue, published, demand.Bounds(**settings.model_dump()), end)
 
 
 def copurchase_sum(

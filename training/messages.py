@@ -18,11 +18,13 @@ NOISED_SUM = "noised_sum"
 
 HELLO = "query.hello"
 RECEIPTS = "query.receipts"
+PLACES = "query.places"
 POPULARITY = "train.popularity"
 INTERVALS = "train.intervals"
 COPURCHASE = "train.copurchase"
 RHYTHM = "train.rhythm"
 FOLLOWUPS = "train.followups"
+DEMAND = "train.demand"
 TOWERS = "train.towers"
 METRICS = "train.metrics"
 

@@ -18,6 +18,7 @@ from recsys.silos.ledger import open_ledger
 from training import local
 from training.config import (
     COPURCHASE,
+    DEMAND,
     FOLLOWUPS,
     INTERVALS,
     METRICS,
@@ -29,6 +30,7 @@ from training.config import (
 from training.evaluation import Published
 from training.local import RhythmRound, TrainingData
 from training.messages import Request
+from training.places import public_fields
 from training.spend import Released, Reservation, reopen, reserve, spending
 from training.steps import claim
 from training.told import check_told
@@ -83,6 +85,10 @@ class Node:
         """Raises CatalogueDiffersError unless both sides number items alike."""
         if request.text("catalogue") != self.catalogue.hash:
             raise CatalogueDiffersError(f"silo '{self.config.name}': the coordinator uses another catalogue")
+
+    def places(self) -> dict[str, str]:
+        """The silo's store areas and the items it carries, both public. Raises DataContractError."""
+        return public_fields(self.silo, self.catalogue)
 
     def plan(self, request: Request) -> PrivacyPlan:
         """The request's privacy plan, if this silo's own limits allow it. Raises PlanError otherwise."""
@@ -209,6 +215,12 @@ def _followups(
     return local.followup_sum(data, plan, settings, request.array("popularity"), reservation)
 
 
+def _demand(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
+) -> Released:
+    return local.demand_sum(data, plan, settings, request.array("popularity"), reservation)
+
+
 def _copurchase(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
@@ -234,6 +246,7 @@ _MAKERS = {
     INTERVALS: _intervals,
     RHYTHM: _rhythm,
     FOLLOWUPS: _followups,
+    DEMAND: _demand,
     COPURCHASE: _copurchase,
     METRICS: _metrics,
 }

@@ -8,7 +8,7 @@ from recsys.data.vocab import Catalogue
 from recsys.models.category_scope import usable_categories
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
+from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -48,15 +48,15 @@ def make_plan(
     """The plan of a run with this configuration, from public numbers alone.
 
     timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms, follow-ups
-    and metrics are left out and their share goes to the other mechanisms; so are rhythms where nobody said up
-    to when the data are complete, and follow-ups where the catalogue has no two categories.
+    and metrics are left out and their share goes to the other mechanisms; so are rhythms and demand where
+    nobody said up to when the data are complete, and follow-ups where the catalogue has no two categories.
     Raises PlanError if the target cannot be met.
     """
     privacy, out = config.privacy, set[str]()
     if not timestamps:
         out |= {INTERVALS, METRICS}
     if not timestamps or config.known_until is None:
-        out.add(RHYTHM)
+        out |= {RHYTHM, DEMAND}
     if not timestamps or usable_categories(catalogue, config.followups.exclude) < 2:
         out.add(FOLLOWUPS)
     shares = privacy.shares.without(*out) if out else privacy.shares

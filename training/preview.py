@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from recsys.data.vocab import Catalogue
 from recsys.features.items import item_features
 from recsys.models import category_scope, followups, replenishment, rhythm
@@ -15,6 +17,7 @@ from recsys.towers.two_tower import table_shape
 from training import evaluation
 from training.config import (
     COPURCHASE,
+    DEMAND,
     FOLLOWUPS,
     INTERVALS,
     METRICS,
@@ -24,7 +27,7 @@ from training.config import (
     TrainingConfig,
 )
 from training.egress import EGRESS, Leaves
-from training.local import tower_config
+from training.local import demand_scope, tower_config
 from training.plan import make_plan
 
 FLOAT32 = 4
@@ -143,6 +146,7 @@ def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
         RHYTHM: rhythm.LENGTH,
         FOLLOWUPS: min(usable, category_scope.most_categories(config.followups.max_pairs)) ** 2
         * followups.BINS,
+        DEMAND: demand_scope(catalogue, np.full(len(catalogue), 1 / len(catalogue)), config.demand, 0).length,
         COPURCHASE: min(paired * (paired - 1) // 2, config.copurchase.max_pairs),
         TOWERS: rows * columns,
         METRICS: evaluation.LENGTH,

@@ -17,6 +17,7 @@ TITLES = {
     "intervals": "noised purchase intervals",
     "rhythm": "rhythms of buying again, noised gradients",
     "followups": "noised follow-ups",
+    "demand": "noised units by item and store area",
     "copurchase": "noised co-purchase",
     "factors": "shrinking and factoring co-purchase",
     "towers": "two-tower training, noised gradients",

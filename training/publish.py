@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Models:
 
     popularity: float64 [n_items], sums to 1; profile: tastes read off public features; neighbours, lifts:
     [n_items, m], as in `recsys.bundle.contents.Parts`; curves: public numbers by round; follow_ups: None
-    where they were not looked for
+    where they were not looked for; demand: none where sales were not foreseen
     """
 
     popularity: NDArray[np.float64]
@@ -50,6 +50,7 @@ class Models:
     intervals: Arrays
     curves: Mapping[str, Sequence[float]]
     follow_ups: tuple[FollowUp, ...] | None = None
+    demand: Arrays = field(default_factory=dict)
 
 
 def columns(models: Models) -> dict[str, tuple[int, int]]:
@@ -112,6 +113,7 @@ def _parts(session: Session, models: Models, statement: Mapping[str, Any]) -> Pa
         intervals=models.intervals,
         statement=statement,
         follow_ups=models.follow_ups,
+        demand=models.demand,
     )
 
 

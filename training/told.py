@@ -13,7 +13,7 @@ import numpy as np
 from recsys.errors import PlanError
 from recsys.features.items import ItemFeatures
 from recsys.models.hazard import DIMENSIONS
-from training.config import COPURCHASE, FOLLOWUPS, METRICS, RHYTHM, TOWERS, SiloSettings
+from training.config import COPURCHASE, DEMAND, FOLLOWUPS, METRICS, RHYTHM, TOWERS, SiloSettings
 from training.messages import Request
 
 LIMITS = {"popularity": (np.finfo(np.float64).tiny, 1.0), "usual": (-50.0, 50.0)}
@@ -51,6 +51,7 @@ def _shapes(stage: str, settings: SiloSettings, features: ItemFeatures) -> Mappi
     told: Mapping[str, Mapping[str, Shape]] = {
         COPURCHASE: {"popularity": (n,)},
         FOLLOWUPS: {"popularity": (n,)},
+        DEMAND: {"popularity": (n,)},
         RHYTHM: {"popularity": (n,), "usual": (n,), "parameters": (DIMENSIONS,)},
         METRICS: {"popularity": (n,), "vectors": (n, None), "history_table": (n, None)},
         TOWERS: {"popularity": (n,), "parameters": (table,)},

@@ -25,6 +25,7 @@ from recsys.bundle.index import ItemIndex, build_index
 from recsys.bundle.manifest import BlendSpec, Manifest, Metrics, SequenceSpec
 from recsys.data.vocab import Catalogue
 from recsys.errors import BundleError
+from recsys.models.demand_forecast import DemandModel
 from recsys.models.followup_rules import FollowUp, from_fields, to_fields
 
 CATALOGUE, VECTORS, TOWER, INDEX = (
@@ -36,7 +37,8 @@ CATALOGUE, VECTORS, TOWER, INDEX = (
 NEIGHBOURS, INTERVALS, STATEMENT = "copurchase.safetensors", "replenishment.safetensors", "statement.json"
 FILES = (CATALOGUE, VECTORS, TOWER, INDEX, NEIGHBOURS, INTERVALS, STATEMENT)
 FOLLOW_UPS = "followups.json"
-OPTIONAL = (FOLLOW_UPS,)
+DEMAND = "demand.safetensors"
+OPTIONAL = (FOLLOW_UPS, DEMAND)
 """Files of a bundle whose model has that part; others do without."""
 
 
@@ -54,6 +56,7 @@ class Parts:
     intervals:      named arrays of the replenishment model
     statement:      the privacy statement
     follow_ups:     what is needed some time after a purchase; None where it was not looked for
+    demand:         named arrays of the demand model; none where sales were not foreseen
     """
 
     catalogue: Catalogue
@@ -66,6 +69,7 @@ class Parts:
     intervals: Arrays
     statement: Mapping[str, Any]
     follow_ups: tuple[FollowUp, ...] | None = field(default=None, kw_only=True)
+    demand: Arrays = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ def serialise(parts: Parts, index: ItemIndex) -> dict[str, bytes]:
     }
     if parts.follow_ups is not None:
         files[FOLLOW_UPS] = json_bytes(to_fields(parts.follow_ups))
+    if parts.demand:
+        files[DEMAND] = array_bytes(parts.demand)
     return files
 
 
@@ -157,6 +163,7 @@ def parse(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
         intervals=read_arrays(files[INTERVALS], INTERVALS),
         statement=read_json(files[STATEMENT], STATEMENT),
         follow_ups=_follow_ups(files, catalogue),
+        demand=read_arrays(files[DEMAND], DEMAND) if DEMAND in files else {},
         **vectors,
         **related,
     )
@@ -186,6 +193,7 @@ def check_parts(parts: Parts, blocks: Mapping[str, tuple[int, int]]) -> None:
     if parts.neighbours.size and not -1 <= parts.neighbours.min() <= parts.neighbours.max() < n:
         raise BundleError(f"{NEIGHBOURS}: a neighbour is outside the {n} items of the catalogue; {REMEDY}")
     _check_blocks(blocks, d)
+    DemandModel.from_arrays(parts.demand, parts.catalogue)  # raises BundleError
 
 
 def _check_array(

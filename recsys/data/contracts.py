@@ -136,7 +136,9 @@ _STORES = TableContract(
         Column("longitude", FLOAT, "degrees east", check=LONGITUDE),
         Column("opens", STRING, "local time HH:MM", check=CLOCK_TIME),
         Column("closes", STRING, "local time HH:MM", check=CLOCK_TIME),
-        Column("area", STRING, "name of the part of the silo that the store is supplied with", check=NOT_EMPTY),
+        Column(
+            "area", STRING, "name of the part of the silo that the store is supplied with", check=NOT_EMPTY
+        ),
     ),
     unique=(("store_id",),),
     required=False,

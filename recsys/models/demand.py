@@ -1,9 +1,9 @@
 """What a customer sends of the units bought, so that a silo's sales of every item and area can be foreseen.
 
-One vector of four parts, each with a bound of its own, so that each is as fine as its noise allows:
-items (units of every item, in the whole silo), groups (units of every category, by store area), weeks
-(units a week, lately: the level), and spread (how much the units of a customer change from one period to
-the next: how sure a forecast can be). `recsys.models.demand_fit` makes forecasts of the noised sum.
+One vector of five parts, each with a bound of its own, so that each is as fine as its noise allows: items
+(units of every item, in the whole silo), groups (of every category), areas (of every department, by store
+area), weeks (units a week, lately: the level), and spread (how much the units of a customer change from
+one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes forecasts of the noised sum.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ PERIODS = (1, 2, 4)
 """Weeks of the horizons whose spread is learned, and which benchmarks judge."""
 
 CUSTOMERS_AT_ONCE = 20_000
+MOST_WEIGHT = 1e3
 _INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
 class Split(NamedTuple):
     """What share of the squared norm each part of the vector gets; adds up to 1."""
 
-    items: float = 0.78
-    groups: float = 0.10
-    weeks: float = 0.10
+    items: float = 0.80
+    groups: float = 0.06
+    areas: float = 0.05
+    weeks: float = 0.07
     spread: float = 0.02
 
 
@@ -47,7 +49,7 @@ class Bounds:
     weeks: how far back purchases count; recent_weeks: of how many weeks totals are sent, one by one
     max_areas: how many store areas a silo can have besides the rest of it
     max_units: of one purchase
-    items, groups, level, spread: the norm up to which a customer's part counts in full, in units
+    items, groups, areas, level, spread: the norm up to which a customer's part counts in full, in units
     rareness: the power of an item's published popularity that its units are divided by before the norm is
         taken: rare items are known better for it, and what everybody buys takes up less of the bound
     """
@@ -57,9 +59,10 @@ class Bounds:
     max_areas: int = 8
     max_units: float = 50.0
     items: float = 30.0
-    groups: float = 40.0
-    level: float = 120.0
-    spread: float = 300.0
+    groups: float = 50.0
+    areas: float = 80.0
+    level: float = 140.0
+    spread: float = 100.0
     rareness: float = 1.0 / 3.0
 
     def __post_init__(self) -> None:
@@ -74,34 +77,39 @@ class Bounds:
 class Scope:
     """What the vector stands for: the same in every silo, made of public and published numbers.
 
-    weights: float64 [n_items], what an item's units are multiplied with; groups: int64 [n_items], category
-    numbers; end: the day number (in the shop's days) up to which the data are complete, itself excluded
+    weights: float64 [n_items], what an item's units are multiplied with; groups, departments: int64 [n_items],
+    category and department numbers; end: the day number (in the shop's days) up to which the data are complete, itself excluded
     """
 
     bounds: Bounds
     weights: NDArray[np.float64]
     groups: NDArray[np.int64]
-    n_groups: int
+    departments: NDArray[np.int64]
     end: int
 
     @classmethod
     def of(cls, catalogue: Catalogue, popularity: NDArray[np.float64], bounds: Bounds, end: int) -> Scope:
         """From the catalogue and published popularity (float64 [n_items], positive)."""
-        codes, names = catalogue.category_codes
         logs = np.log(popularity)
-        weights = np.exp(-bounds.rareness * (logs - logs.mean()))
-        return cls(bounds, weights, codes.astype(np.int64), len(names), end)
+        weights = np.clip(np.exp(-bounds.rareness * (logs - logs.mean())), 1.0 / MOST_WEIGHT, MOST_WEIGHT)
+        groups, departments = catalogue.category_codes[0], catalogue.department_codes[0]
+        return cls(bounds, weights, groups.astype(np.int64), departments.astype(np.int64), end)
 
     @property
-    def areas(self) -> int:
-        """Slots for areas in the vector: the rest of the silo, and as many areas as there can be."""
+    def slots(self) -> int:
+        """Places for areas in the vector: the rest of the silo, and as many areas as there can be."""
         return self.bounds.max_areas + 1
 
     @property
-    def lengths(self) -> tuple[int, int, int, int]:
-        """Coordinates of items, groups, weeks and spread."""
-        groups = self.n_groups * self.areas
-        return len(self.weights), groups, self.bounds.recent_weeks, 2 * len(PERIODS)
+    def lengths(self) -> tuple[int, ...]:
+        """Coordinates of each part."""
+        return (
+            len(self.weights),
+            int(self.groups.max()) + 1,
+            (int(self.departments.max()) + 1) * self.slots,
+            self.bounds.recent_weeks,
+            2 * len(PERIODS),
+        )
 
     @property
     def length(self) -> int:
@@ -149,18 +157,20 @@ def _chunks(h: Histories, scope: Scope) -> Iterator[_Bought]:
         units = np.clip(np.nan_to_num(some.quantities.astype(np.float64), nan=0.0), 0.0, bounds.max_units)
         kept = (ago >= 0) & (ago < bounds.weeks) & (units > 0.0)
         areas = np.zeros(len(kept), np.int64) if some.areas is None else some.areas.astype(np.int64)
-        if len(areas) and int(areas.max()) >= scope.areas:
+        if len(areas) and int(areas.max()) >= scope.slots:
             raise ConfigError(f"demand: more than max_areas = {bounds.max_areas} store areas; raise it")
-        columns = (some.rows, some.items.astype(np.int64), areas, ago, units)
-        yield _Bought(*(column[kept] for column in columns))
+        items = some.items.astype(np.int64)
+        yield _Bought(some.rows[kept], items[kept], areas[kept], ago[kept], units[kept])
 
 
 def _parts(bought: _Bought, scope: Scope) -> Iterator[NDArray[np.float64]]:
-    bounds, (n_items, n_groups, n_weeks, n_spread) = scope.bounds, scope.lengths
+    bounds, (n_items, n_groups, n_areas, n_weeks, n_spread) = scope.bounds, scope.lengths
     weights = bought.units * scope.weights[bought.items]
     yield _part(bought.customers, bought.items, weights, n_items, bounds.items, SPLIT.items)
-    groups = scope.groups[bought.items] * scope.areas + bought.areas
+    groups = scope.groups[bought.items]
     yield _part(bought.customers, groups, bought.units, n_groups, bounds.groups, SPLIT.groups)
+    areas = scope.departments[bought.items] * scope.slots + bought.areas
+    yield _part(bought.customers, areas, bought.units, n_areas, bounds.areas, SPLIT.areas)
     lately = bought.ago < bounds.recent_weeks
     who, weeks, units = bought.customers[lately], bought.ago[lately], bought.units[lately]
     yield _part(who, weeks, units, n_weeks, bounds.level, SPLIT.weeks)
@@ -168,7 +178,9 @@ def _parts(bought: _Bought, scope: Scope) -> Iterator[NDArray[np.float64]]:
     yield _part(who, cells, values, n_spread, bounds.spread, SPLIT.spread)
 
 
-def _spread(bought: _Bought, n_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def _spread(
+    bought: _Bought, n_items: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Half the squared differences between an item's units in the last two periods, and their mean.
 
     The former is what the variance of the next period's units adds up from, over customers who buy on their

@@ -36,13 +36,16 @@ class SiloFacts:
 class _Sums:
     """The noised sums in units, and the standard deviations of their noise.
 
-    items: [silos, n]; groups: [silos, groups, slots]; weeks: [silos, weeks], latest first; spread: [6]
+    items: [silos, n]; groups: [silos, groups]; areas: [silos, departments, slots]; weeks: [silos, weeks],
+    latest first; spread: [6]
     """
 
     items: NDArray[np.float64]
     items_std: NDArray[np.float64]
     groups: NDArray[np.float64]
     groups_std: float
+    areas: NDArray[np.float64]
+    areas_std: float
     weeks: NDArray[np.float64]
     weeks_std: float
     spread: NDArray[np.float64]
@@ -74,9 +77,10 @@ def fit(
     found = _in_units(np.stack([np.asarray(sums[name], np.float64) for name in names]), noise_std, scope)
     carried = np.stack([fact.carried for fact in known])
     dispersion = _dispersion(found)
-    mix = _item_mix(found, carried, popularity, dispersion[-1])
-    mix, sold = _group_mix(mix, found, scope.groups, CLUSTERED * dispersion[-1])
+    mix = _item_mix(found, carried, popularity, scope.groups, dispersion[-1])
+    mix = _group_mix(mix, found, scope.groups, CLUSTERED * dispersion[-1])
     places = [Place(name, fact.areas) for name, fact in zip(names, known, strict=True)]
+    sold = np.stack([_summed(scope.departments, share) for share in mix.share])
     areas = _area_shares(found, sold, [len(fact.areas) for fact in known], CLUSTERED * dispersion[-1])
     level = _level(found, CLUSTERED * dispersion[0])
     return {
@@ -93,18 +97,20 @@ def fit(
 
 def _in_units(noised: NDArray[np.float64], noise_std: float, scope: Scope) -> _Sums:
     bounds, edges = scope.bounds, np.cumsum(scope.lengths)[:-1]
-    items, groups, weeks, spread = np.split(noised, edges, axis=1)
-    norms = (bounds.items, bounds.groups, bounds.level, bounds.spread)
+    items, groups, areas, weeks, spread = np.split(noised, edges, axis=1)
+    norms = (bounds.items, bounds.groups, bounds.areas, bounds.level, bounds.spread)
     units = [norm / np.sqrt(share) for norm, share in zip(norms, SPLIT, strict=True)]
     return _Sums(
         items * units[0] / scope.weights,
         noise_std * units[0] / scope.weights,
-        groups.reshape(len(noised), scope.n_groups, scope.areas) * units[1],
+        groups * units[1],
         noise_std * units[1],
-        weeks * units[2],
+        areas.reshape(len(noised), -1, scope.slots) * units[2],
         noise_std * units[2],
-        spread.sum(axis=0) * units[3],
-        noise_std * units[3] * float(np.sqrt(len(noised))),
+        weeks * units[3],
+        noise_std * units[3],
+        spread.sum(axis=0) * units[4],
+        noise_std * units[4] * float(np.sqrt(len(noised))),
     )
 
 
@@ -117,7 +123,11 @@ def _dispersion(found: _Sums) -> NDArray[np.float64]:
 
 
 def _item_mix(
-    found: _Sums, carried: NDArray[np.bool_], popularity: NDArray[np.float64], dispersion: float
+    found: _Sums,
+    carried: NDArray[np.bool_],
+    popularity: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    dispersion: float,
 ) -> _Estimate:
     """What share of its units each silo sells of each item.
 
@@ -134,7 +144,8 @@ def _item_mix(
         weight = per_appeal / noise
         precision = np.maximum((weight * per_appeal).sum(axis=0), _TINY**2)
         seen = (weight * items).sum(axis=0) / precision
-        pooled = shrink_ratios(seen, start * seen.sum() / start.sum(), 1.0 / precision)
+        usual = _by_group(seen, start * max(seen.sum(), _TINY) / start.sum(), 1.0 / precision, groups)
+        pooled = shrink_ratios(seen, usual, 1.0 / precision)
         appeal, error = pooled.mean, pooled.variance / pooled.mean**2
     expected = np.maximum(per_appeal * appeal, _TINY)
     noise = np.broadcast_to(variance, expected.shape) + dispersion * expected
@@ -146,15 +157,30 @@ def _item_mix(
     return _Estimate(share / np.maximum(share.sum(axis=1, keepdims=True), _TINY), relative)
 
 
-def _group_mix(
-    mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersion: float
-) -> tuple[_Estimate, NDArray[np.float64]]:
-    """The mix put right by categories, whose sums cut busy customers less; and units by silo and category."""
-    silos, n_groups, slots = found.groups.shape
-    units = found.groups.sum(axis=2)
-    variance = found.groups_std**2 * slots
+def _by_group(
+    seen: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    groups: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """What is expected, put right by what categories sell: units a buyer differ more between than within."""
+    summed, of_all, noise = (_summed(groups, values) for values in (seen, expected, variance))
+    some = of_all > 0.0
+    ratio = np.ones(len(of_all))
+    ratio[some] = shrink_ratios(summed[some], of_all[some], noise[some]).mean / of_all[some]
+    return np.asarray(expected * ratio[groups])
+
+
+def _summed(codes: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.bincount(codes, values).astype(np.float64)
+
+
+def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersion: float) -> _Estimate:
+    """The mix put right by categories, whose sums cut customers who buy much less."""
+    units, variance = found.groups, found.groups_std**2
+    silos, n_groups = units.shape
     total = np.maximum(units.sum(axis=1, keepdims=True), _TINY + np.sqrt(variance * n_groups))
-    by_group = np.stack([np.bincount(groups, share, minlength=n_groups) for share in mix.share])
+    by_group = np.stack([_summed(groups, share) for share in mix.share])
     expected = np.maximum(by_group * total, _TINY)
     summed = expected.sum(axis=0)
     common = shrink_ratios(units.sum(axis=0), summed, silos * variance + dispersion * summed)
@@ -166,17 +192,15 @@ def _group_mix(
     factor = sold / sold.sum(axis=1, keepdims=True) / np.maximum(by_group, _TINY)
     error = error + common.variance / common.mean**2
     put_right = mix.share * factor[:, groups]
-    return _Estimate(put_right, mix.error + error[:, groups]), sold
+    return _Estimate(put_right, mix.error + error[:, groups])
 
 
-def _area_shares(
-    found: _Sums, sold: NDArray[np.float64], known: list[int], dispersion: float
-) -> _Estimate:
-    """How the units of a silo's category fall on its areas; float64 [silos, groups, slots], 0 where none."""
-    share, error = np.zeros(found.groups.shape), np.zeros(found.groups.shape)
-    std = found.groups_std * np.sqrt(found.groups.shape[1])
+def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], dispersion: float) -> _Estimate:
+    """How the units of a department fall on a silo's areas; float64 [silos, departments, slots], 0 where none."""
+    share, error = np.zeros(found.areas.shape), np.zeros(found.areas.shape)
+    std = found.areas_std * np.sqrt(found.areas.shape[1])
     for silo, areas in enumerate(known):
-        units = found.groups[silo, :, :areas]
+        units = found.areas[silo, :, :areas]
         by_area = units.sum(axis=0)
         by_area[1:] = np.maximum(by_area[1:], std + _TINY)
         by_area[0] = by_area[0] if areas == 1 or by_area[0] > LEAST_SHARE * std else 0.0
@@ -184,12 +208,10 @@ def _area_shares(
         expected = np.outer(sold[silo] / max(sold[silo].sum(), _TINY), by_area / by_area.sum())
         expected = expected * max(units.sum(), std + _TINY)
         open_ = expected > 0.0
-        own = shrink_ratios(
-            units[open_], expected[open_], found.groups_std**2 + dispersion * expected[open_]
-        )
+        own = shrink_ratios(units[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_])
         cells, relative = np.zeros(units.shape), np.zeros(units.shape)
         cells[open_], relative[open_] = own.mean, own.variance / own.mean**2
-        empty = cells.sum(axis=1) == 0.0  # a category without sales: as the silo as a whole
+        empty = cells.sum(axis=1) == 0.0  # a department without sales: as the silo as a whole
         cells[empty] = by_area / by_area.sum()
         share[silo, :, :areas] = cells / cells.sum(axis=1, keepdims=True)
         error[silo, :, :areas] = relative

@@ -1,4 +1,4 @@
-"""Sales to come of every item and store area, with intervals: what a bundle keeps, and what is read off it."""
+"""Sales to come of every item and store area, with intervals: what a bundle keeps, what is read off it."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ class Forecast:
 class DemandModel:
     """All silos' forecasts, made of noised and charged sums: of the customers who consented to training.
 
-    end: the day number up to which the data were complete; groups: int64 [n_items], category numbers
-    mix: float [silos, n_items], shares of the units; areas: float [silos, groups, slots], shares of a category's
-    units; level: float64 [silos], units a day; errors: relative variances of the three
+    end: the day number up to which the data were complete; departments: int64 [n_items]
+    mix: float [silos, n_items], shares of the units; areas: float [silos, departments, slots], shares of a
+    department's units; level: float64 [silos], units a day; errors: relative variances of the three
     dispersion: float64 [periods], variance over mean of a cell's units, by horizon
     """
 
     places: tuple[Place, ...]
     end: int
-    groups: NDArray[np.int64]
+    departments: NDArray[np.int64]
     mix: NDArray[np.float32]
     mix_error: NDArray[np.float32]
     areas: NDArray[np.float32]
@@ -68,12 +68,12 @@ class DemandModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> DemandModel | None:
-        """The model that a bundle keeps; None where it has none. Raises BundleError for arrays that misfit."""
+        """The model that a bundle keeps; None where it has none. Raises BundleError for a misfit."""
         if not arrays:
             return None
         if lacking := sorted(set(NAMES) - set(arrays)):
             raise BundleError(f"demand: has no array '{lacking[0]}'; publish the bundle again")
-        codes, names = catalogue.category_codes
+        codes, departments = catalogue.department_codes
         places, end = _read(arrays["places"])
         given = {name: arrays[name] for name in NAMES if name != "places"}
         silos, n = len(places), len(codes)
@@ -87,12 +87,12 @@ class DemandModel:
         }
         wide = given["areas"].shape
         fits = all(given[name].shape == shape for name, shape in shapes.items())
-        fits = fits and len(wide) == 3 and wide[:2] == (silos, len(names)) and wide[2] >= slots
+        fits = fits and len(wide) == 3 and wide[:2] == (silos, len(departments)) and wide[2] >= slots
         if not fits or given["areas_error"].shape != wide:
             raise BundleError("demand: its arrays do not fit each other; publish the bundle again")
         if not all(np.isfinite(array).all() for array in given.values()):
             raise BundleError("demand: has values that are not finite numbers; publish the bundle again")
-        return cls(places=places, end=end, groups=codes.astype(np.int64), **given)
+        return cls(places=places, end=end, departments=codes.astype(np.int64), **given)
 
     @property
     def silos(self) -> tuple[str, ...]:
@@ -111,9 +111,9 @@ class DemandModel:
             raise ConfigError(f"a horizon of {days:g} days; give more than 0 and at most 366 days")
         row = self.silos.index(silo)
         names = self.places[row].areas
-        shares = self.areas[row][self.groups, : len(names)].T.astype(np.float64)
+        shares = self.areas[row][self.departments, : len(names)].T.astype(np.float64)
         expected = self.level[row] * days * shares * self.mix[row]
-        relative = self.areas_error[row][self.groups, : len(names)].T + self.mix_error[row]
+        relative = self.areas_error[row][self.departments, : len(names)].T + self.mix_error[row]
         relative = relative.astype(np.float64) + self.level_error[row] + MISFIT**2
         variance = self._dispersion(days) * expected + relative * expected**2
         low, high = _gamma_tenths(expected, variance)

@@ -74,6 +74,8 @@ def test_every_stage_and_silo_is_in_the_capture(captured: dict[str, TwoRuns]) ->
             "train.copurchase",
             "train.rhythm",
             "train.followups",
+            "query.places",
+            "train.demand",
             "train.towers",
             "query.receipts",
         } <= stages

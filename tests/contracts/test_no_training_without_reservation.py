@@ -25,7 +25,7 @@ from training.messages import Request
 from training.node import Node
 from training.spend import spending
 
-STAGES = ("popularity", "intervals", "copurchase", "rhythm", "followups", "towers")
+STAGES = ("popularity", "intervals", "copurchase", "rhythm", "followups", "demand", "towers")
 SUMS = STAGES[:-1]
 SETTINGS = TrainingConfig(rhythm={"as_of": "2026-06-29T00:00:00Z"}).silo_settings(ordered=True)
 
@@ -94,6 +94,7 @@ def test_stage_functions_refuse_anything_but_a_reservation(
         lambda: local.copurchase_sum(data, plan, settings, published, forged),
         lambda: local.rhythm_sum(data, plan, settings, told, forged),
         lambda: local.followup_sum(data, plan, settings, published, forged),
+        lambda: local.demand_sum(data, plan, settings, published, forged),
         lambda: local.tower_gradient(data, plan, settings, published, np.zeros(1, np.float32), forged),
     ]
     for call in calls:
@@ -290,6 +291,7 @@ MISFITS = {
     [
         ("copurchase", "popularity"),
         ("followups", "popularity"),
+        ("demand", "popularity"),
         ("rhythm", "popularity"),
         ("rhythm", "usual"),
         ("rhythm", "parameters"),

@@ -26,6 +26,7 @@ KILL_AFTER = [
     "intervals 0/1",
     "rhythm 1/3",
     "followups 0/1",
+    "demand 0/1",
     "copurchase 0/1",
     "factors 0/1",
     "towers 3/5",

@@ -99,6 +99,7 @@ def test_progress_covers_every_stage(trained) -> None:
         "intervals",
         "rhythm",
         "followups",
+        "demand",
         "copurchase",
         "towers",
         "bundle",
@@ -133,7 +134,15 @@ def test_finished_stages_are_not_done_again(
     assert [run.run_id for run in runs(config.output)] == [result.run_id]
     assert result.report["attempts"] == 2
     # Rounds 1 and 2 were kept; 3 and 4 were done and charged twice.
-    expected = ["popularity", "intervals", *["rhythm"] * 3, "followups", "copurchase", *["towers"] * 4]
+    expected = [
+        "popularity",
+        "intervals",
+        *["rhythm"] * 3,
+        "followups",
+        "demand",
+        "copurchase",
+        *["towers"] * 4,
+    ]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
     assert result.report["person_epsilon"] > result.plan.epsilon()
@@ -156,7 +165,15 @@ def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
         run_training(config)
     result = run_training(config)
     assert asked == [0, 1, 1, 2]
-    expected = ["popularity", "intervals", *["rhythm"] * 4, "followups", "copurchase", *["towers"] * 3]
+    expected = [
+        "popularity",
+        "intervals",
+        *["rhythm"] * 4,
+        "followups",
+        "demand",
+        "copurchase",
+        *["towers"] * 3,
+    ]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
 

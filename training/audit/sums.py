@@ -13,7 +13,7 @@ from recsys.data.split import temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig
-from recsys.models import copurchase, followups, popularity, replenishment, rhythm
+from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
 from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.models.hazard import DIMENSIONS, NAMES
@@ -23,7 +23,7 @@ from recsys.privacy.releases import ReleasePlan
 from training import evaluation
 from training.audit.bounds import gaussian_mu
 from training.audit.step_audit import Score
-from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM
+from training.config import COPURCHASE, DEMAND, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM
 from training.local import BOUNDS
 
 N_ITEMS, MAX_ITEMS = 40, 20
@@ -68,6 +68,13 @@ def _followups(histories: Histories) -> NDArray[np.float64]:
     return followups.contribution(histories, scope, full_cells=followups.EXPOSURE**2).ravel()
 
 
+def _demand(histories: Histories) -> NDArray[np.float64]:
+    """Bounds so low that each customer reaches all of them."""
+    least = demand.Bounds(52, 52, items=0.01, groups=0.01, areas=0.01, level=0.01, spread=0.01)
+    scope = demand.Scope.of(_catalogue(), np.full(N_ITEMS, 1 / N_ITEMS), least, LAST_DAY + 1)
+    return demand.contribution(histories, scope)
+
+
 def _metrics(histories: Histories) -> NDArray[np.float64]:
     """All held-out baskets are the most popular item, which nobody had: each figure of a customer is 1."""
     popular = np.where(np.arange(N_ITEMS) == FAVOURITE, 0.5, 0.5 / (N_ITEMS - 1))
@@ -86,6 +93,7 @@ SUMS: Mapping[str, Callable[[Histories], NDArray[np.float64]]] = {
     INTERVALS: lambda histories: replenishment.contribution(histories, _catalogue()).ravel(),
     RHYTHM: _rhythm,
     FOLLOWUPS: _followups,
+    DEMAND: _demand,
     METRICS: _metrics,
 }
 """The raw sum of each mechanism, as a silo computes it."""

@@ -18,7 +18,16 @@ from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
 from training import local, spend
-from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, SiloSettings
+from training.config import (
+    COPURCHASE,
+    DEMAND,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    SiloSettings,
+)
 from training.config_file import load_config
 from training.evaluation import Published
 from training.spend import Released, Reservation
@@ -74,6 +83,9 @@ MECHANISMS: dict[str, Run] = {
         data, plan, settings, local.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
     ),
     FOLLOWUPS: lambda data, plan, settings, reservation: local.followup_sum(
+        data, plan, settings, PUBLISHED, reservation
+    ),
+    DEMAND: lambda data, plan, settings, reservation: local.demand_sum(
         data, plan, settings, PUBLISHED, reservation
     ),
     METRICS: lambda data, plan, _, reservation: local.metrics_sum(data, plan, MEASURED, reservation),

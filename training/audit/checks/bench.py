@@ -30,6 +30,7 @@ from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
 from training.config import (
     COPURCHASE,
+    DEMAND,
     FOLLOWUPS,
     INTERVALS,
     METRICS,
@@ -52,7 +53,7 @@ SETTINGS = (
     "privacy.shares.towers=0.4",
     "privacy.shares.metrics=0.1",
 )
-SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, METRICS)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, DEMAND, METRICS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
