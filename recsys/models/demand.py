@@ -3,7 +3,8 @@
 One vector of five parts, each with a bound of its own, so that each is as fine as its noise allows: items
 (units of every item, in the whole silo), groups (of every category), areas (of every department, by store
 area), weeks (units a week, lately: the level), and spread (how much the units of a customer change from
-one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes forecasts of the noised sum.
+one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes
+forecasts of the noised sum.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ class Bounds:
 class Scope:
     """What the vector stands for: the same in every silo, made of public and published numbers.
 
-    weights: float64 [n_items], what an item's units are multiplied with; groups, departments: int64 [n_items],
-    category and department numbers; end: the day number (in the shop's days) up to which the data are complete, itself excluded
+    weights: float64 [n_items], what an item's units are multiplied with; groups, departments: int64
+    [n_items], category and department numbers; end: the day number (in the shop's days) up to which the data
+    are complete, itself excluded
     """
 
     bounds: Bounds

@@ -1,4 +1,4 @@
-"""Forecasts of sales from noised sums: what is common to silos first, then what is a silo's and an area's own.
+"""Forecasts of sales from noised sums: what is common to silos first, then a silo's and an area's own.
 
 Everything here is post-processing of noised sums with public facts, and costs no privacy.
 """
@@ -21,6 +21,7 @@ LEAST_SHARE = 2.0  # standard deviations above which the rest of a silo is taken
 DISPERSIONS = (0.5, 20.0)
 UNKNOWN_DISPERSION = 2.0
 CLUSTERED = 3.0  # how much more units of a category vary than those of an item: baskets, households
+CERTAIN, LOST = 3.0, 1e-3
 _TINY = 1e-9
 
 
@@ -134,8 +135,11 @@ def _item_mix(
     First what is common to all silos that carry the item, as a ratio to published popularity; then what a
     silo sells more or less of it than the others.
     """
-    items, variance = np.where(carried, found.items, 0.0), found.items_std**2
-    total = np.maximum(items.sum(axis=1), _TINY + np.sqrt((carried * variance).sum(axis=1)))
+    some = carried.any(axis=0)  # what no silo carries is sold nowhere
+    share, relative = np.zeros(carried.shape), np.zeros(carried.shape)
+    carried, popularity, groups = carried[:, some], popularity[some], groups[some]
+    items, variance = np.where(carried, found.items[:, some], 0.0), found.items_std[some] ** 2
+    total = _certain(items.sum(axis=1), np.sqrt((carried * variance).sum(axis=1)))
     appeal = popularity * total.sum() / np.maximum((carried * total[:, None]).sum(axis=0), _TINY)
     start, error = appeal, np.zeros_like(appeal)
     for _ in range(ROUNDS):
@@ -144,16 +148,18 @@ def _item_mix(
         weight = per_appeal / noise
         precision = np.maximum((weight * per_appeal).sum(axis=0), _TINY**2)
         seen = (weight * items).sum(axis=0) / precision
-        usual = _by_group(seen, start * max(seen.sum(), _TINY) / start.sum(), 1.0 / precision, groups)
+        usual = _by_group(seen, start, 1.0 / precision, groups)
         pooled = shrink_ratios(seen, usual, 1.0 / precision)
-        appeal, error = pooled.mean, pooled.variance / pooled.mean**2
+        error = pooled.variance / pooled.mean**2
+        appeal = pooled.mean * (start.sum() / pooled.mean.sum())
     expected = np.maximum(per_appeal * appeal, _TINY)
     noise = np.broadcast_to(variance, expected.shape) + dispersion * expected
     own = shrink_ratios(items[carried], expected[carried], noise[carried])
-    share, relative = np.zeros(items.shape), np.zeros(items.shape)
-    share[carried] = own.mean
+    at = np.flatnonzero(some)[np.nonzero(carried)[1]]
+    share[np.nonzero(carried)[0], at] = own.mean
     # Where a silo's own numbers say nothing, it is as unsure as what all silos have in common.
-    relative[carried] = own.variance / own.mean**2 + np.broadcast_to(error, items.shape)[carried]
+    common = np.broadcast_to(error, items.shape)[carried]
+    relative[np.nonzero(carried)[0], at] = own.variance / own.mean**2 + common
     return _Estimate(share / np.maximum(share.sum(axis=1, keepdims=True), _TINY), relative)
 
 
@@ -175,11 +181,16 @@ def _summed(codes: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np
     return np.bincount(codes, values).astype(np.float64)
 
 
+def _certain(total: NDArray[np.float64], std: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Totals; where one may be noise alone, next to nothing, so that noise is not taken for a difference."""
+    return np.where(total > CERTAIN * std, total, LOST * std) + _TINY
+
+
 def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersion: float) -> _Estimate:
     """The mix put right by categories, whose sums cut customers who buy much less."""
     units, variance = found.groups, found.groups_std**2
     silos, n_groups = units.shape
-    total = np.maximum(units.sum(axis=1, keepdims=True), _TINY + np.sqrt(variance * n_groups))
+    total = _certain(units.sum(axis=1, keepdims=True), np.sqrt(variance * n_groups))
     by_group = np.stack([_summed(groups, share) for share in mix.share])
     expected = np.maximum(by_group * total, _TINY)
     summed = expected.sum(axis=0)
@@ -196,7 +207,7 @@ def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersi
 
 
 def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], dispersion: float) -> _Estimate:
-    """How the units of a department fall on a silo's areas; float64 [silos, departments, slots], 0 where none."""
+    """How a department's units fall on a silo's areas; float64 [silos, departments, slots], 0 where none."""
     share, error = np.zeros(found.areas.shape), np.zeros(found.areas.shape)
     std = found.areas_std * np.sqrt(found.areas.shape[1])
     for silo, areas in enumerate(known):
@@ -206,7 +217,7 @@ def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], disp
         by_area[0] = by_area[0] if areas == 1 or by_area[0] > LEAST_SHARE * std else 0.0
         by_area = np.maximum(by_area, _TINY if areas == 1 else 0.0)
         expected = np.outer(sold[silo] / max(sold[silo].sum(), _TINY), by_area / by_area.sum())
-        expected = expected * max(units.sum(), std + _TINY)
+        expected = expected * _certain(units.sum(), std * np.sqrt(areas))
         open_ = expected > 0.0
         own = shrink_ratios(units[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_])
         cells, relative = np.zeros(units.shape), np.zeros(units.shape)

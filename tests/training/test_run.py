@@ -7,7 +7,9 @@ import pytest
 
 from recsys.bundle.registry_mlflow import MlflowRegistry
 from recsys.bundle.store import read_bundle
+from recsys.data.contracts import Table
 from recsys.errors import BudgetExceededError, ConfigError, PlanError, QuorumError, TrainingError
+from recsys.models.demand_forecast import DemandModel
 from recsys.models.replenishment import IntervalModel
 from recsys.privacy.ledger import Charge, Ledger
 from recsys.privacy.plan import PrivacyEvent
@@ -62,8 +64,8 @@ def test_what_was_spent_is_what_was_planned(trained) -> None:
     assert report["person_epsilon"] <= 4
     assert report["unconfirmed_silos"] == []
     for spent in report["silos"].values():
-        # One release each for four statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
-        assert spent["reservations"] == 10
+        # One release each for five statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
+        assert spent["reservations"] == 11
         assert spent["epsilon"] < report["person_epsilon"]
 
 
@@ -213,7 +215,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"citygrocer": 4 + 3 + 5}
+    assert result.report["missed_rounds"] == {"citygrocer": 5 + 3 + 5}
     assert charges(world)["citygrocer"] == []
     with pytest.raises(PlanError, match="citygrocer: plan-refused"):
         run_training(configured("quorum=3"))
@@ -262,7 +264,7 @@ def test_data_without_order_train_as_sets(configured: Configured, world: Path) -
 @pytest.mark.parametrize("left_out", ["towers", "copurchase"])
 def test_one_model_alone_is_enough(configured: Configured, left_out: str) -> None:
     kept = {"towers": "copurchase", "copurchase": "towers"}[left_out]
-    shares = [f"privacy.shares.{left_out}=0", f"privacy.shares.{kept}=0.8"]
+    shares = [f"privacy.shares.{left_out}=0", f"privacy.shares.{kept}=0.75"]
     result = run_training(configured(*shares))
     assert set(read_bundle(result.bundle_folder).manifest.blocks) == {kept, "profile"}
     assert not result.plan.has(left_out)
@@ -272,7 +274,7 @@ def test_follow_ups_are_in_the_bundle_where_they_were_looked_for(
     configured: Configured, trained, world: Path
 ) -> None:
     assert read_bundle(trained.result.bundle_folder).follow_ups == ()  # three hundred persons say nothing
-    result = run_training(configured("privacy.shares.followups=0", "privacy.shares.towers=0.5"))
+    result = run_training(configured("privacy.shares.followups=0", "privacy.shares.towers=0.45"))
     assert read_bundle(result.bundle_folder).follow_ups is None
     names = set(FederationConfig.load(world / "federation.toml").read_catalogue().categories)
     excluded = json.dumps(sorted(names)[1:])
@@ -280,12 +282,38 @@ def test_follow_ups_are_in_the_bundle_where_they_were_looked_for(
     assert not result.plan.has("followups")
 
 
+def test_demand_is_in_the_bundle_where_it_was_asked_for(configured: Configured, trained, world: Path) -> None:
+    bundle = read_bundle(trained.result.bundle_folder)
+    model = DemandModel.from_arrays(bundle.demand, bundle.catalogue)
+    assert model is not None
+    silos = FederationConfig.load(world / "federation.toml").silo_configs()
+    assert model.silos == tuple(sorted(silo.name for silo in silos))
+    for silo in silos:
+        forecast = model.forecast(silo.name, 7)
+        carried = bundle.catalogue.indices(silo.base_silo().read(Table.ITEMS)["item_id"])
+        assert forecast.areas[0] == ""
+        assert len(forecast.areas) > 1
+        assert np.isfinite(forecast.high).all()
+        assert (forecast.expected[1:, carried] > 0).all()
+        assert forecast.expected.sum() == pytest.approx(forecast.expected[:, carried].sum())
+    without = configured("privacy.shares.demand=0", "privacy.shares.towers=0.45")
+    assert not read_bundle(run_training(without).bundle_folder).demand
+
+
+def test_areas_without_a_place_are_refused_before_anything_is_spent_on_them(
+    configured: Configured, world: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"more than demand\.max_areas = 1; raise it"):
+        run_training(configured("demand.max_areas=1"))
+    assert not any("demand" in spent for spent in charges(world).values())
+
+
 def test_research_data_need_the_flag_and_are_stamped(configured: Configured, world: Path) -> None:
     edit(world / "federation.toml", 'data_kind = "simulated"', 'data_kind = "research"')
     with pytest.raises(ConfigError, match="--research-data"):
         run_training(configured())
     result = run_training(
-        configured("research_data=true", "privacy.shares.towers=0", "privacy.shares.copurchase=0.8")
+        configured("research_data=true", "privacy.shares.towers=0", "privacy.shares.copurchase=0.75")
     )
     assert read_bundle(result.bundle_folder).statement["stamp"] == "research data: outside the claim"
 
