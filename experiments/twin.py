@@ -71,16 +71,21 @@ def train_twin(config: TrainingConfig) -> Bundle:
     simulated = data_kind(config, federation) == "simulated"
     token = research_only(research_data=simulated or config.research_data)
     catalogue = federation.read_catalogue()
-    silos = [silo.base_silo() for silo in federation.silo_configs()]
+    configs = federation.silo_configs()
+    silos = [silo.base_silo() for silo in configs]
     settings = config.silo_settings(ordered=all(silo.ordering is not Ordering.NONE for silo in silos))
     bound = federation.max_silos_per_person
-    data = [load(silo, catalogue, settings, max_silos_per_person=bound, silos=len(silos)) for silo in silos]
+    hidden = [config.followups_exclude for config in configs]
+    data = [
+        load(silo, catalogue, settings, max_silos_per_person=bound, silos=len(silos), hidden=names)
+        for silo, names in zip(silos, hidden, strict=True)
+    ]
     folder = open_run(config.output / "twin", {"twin": config.identity()}, resume=False)
     plan = plan_of(
         folder,
         config,
         catalogue,
-        registered_customers={silo.name: silo.registered_customers for silo in federation.silo_configs()},
+        registered_customers={silo.name: silo.registered_customers for silo in configs},
         max_silos_per_person=bound,
         timestamps=any(silo.ordering is Ordering.TIMESTAMP for silo in silos),
     )

@@ -89,6 +89,7 @@ class TrainingData:
     """The consented customers' data of one silo, as the stages read it. It never leaves the process.
 
     held_out: what came after `until`, where the run measures its model
+    hidden: categories whose follow-ups the silo keeps to itself (`followups_exclude`)
     kept: what one round of a stage leaves for the next
     areas: the silo's store areas, public
     """
@@ -97,12 +98,19 @@ class TrainingData:
     features: ItemFeatures
     sequences: Sequences
     held_out: Split | None = None
+    hidden: tuple[str, ...] = ()
     kept: dict[str, Examples] = field(default_factory=dict, repr=False, compare=False)
     areas: tuple[str, ...] = (ELSEWHERE,)
 
 
 def load(
-    silo: Silo, catalogue: Catalogue, settings: SiloSettings, *, max_silos_per_person: int, silos: int
+    silo: Silo,
+    catalogue: Catalogue,
+    settings: SiloSettings,
+    *,
+    max_silos_per_person: int,
+    silos: int,
+    hidden: tuple[str, ...] = (),
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
     tables = read_for_training(silo, catalogue)
@@ -129,7 +137,7 @@ def load(
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
     del interactions, customers
     pa.default_memory_pool().release_unused()  # what was read is many times larger than what is kept
-    return TrainingData(dataset, item_features(catalogue), sequences, held_out, areas=areas)
+    return TrainingData(dataset, item_features(catalogue), sequences, held_out, hidden=hidden, areas=areas)
 
 
 def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
@@ -238,7 +246,7 @@ def followup_cells(
     catalogue, histories, end = data.dataset.catalogue, data.dataset.histories, None
     if settings.known_until is not None:
         end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
-    scope = category_scope(catalogue, published, settings.followups)
+    scope = category_scope(catalogue, published, settings.followups).without(data.hidden)
     return followups.contribution(histories, scope, end=end, full_cells=settings.followups.full_cells)
 
 

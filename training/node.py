@@ -177,6 +177,7 @@ class Node:
                 settings,
                 max_silos_per_person=self._federation.max_silos_per_person,
                 silos=len(self._federation.silos),
+                hidden=self.config.followups_exclude,
             )
             loaded = self._loaded = (key, data, self._snapshot(data))
         return loaded[1], loaded[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,11 @@ class CategoryScope:
         place = np.full(len(names), -1, np.int32)
         place[chosen] = np.arange(len(chosen), dtype=np.int32)
         return cls(tuple(names[code] for code in chosen), place[codes])
+
+    def without(self, names: Collection[str]) -> CategoryScope:
+        """The same categories, of which some are never seen: what is released keeps its shape."""
+        hidden = np.array([name in names for name in self.names] + [False], bool)
+        return CategoryScope(self.names, np.where(hidden[self.position], np.int32(-1), self.position))
 
 
 def usable_categories(catalogue: Catalogue, exclude: tuple[str, ...] = ()) -> int:

@@ -44,7 +44,8 @@ class SiloConfig(BaseModel):
     purpose_caps: a cap of its own for what is spent on a purpose (training, evaluation, audit), at `delta`
     retention: how long what was released may be kept, in the operator's words; each charge records it
     life_events, life_plan: dates that customers gave, and the public plan of what follows (see `silos.life`)
-    followups_exclude: categories (health, say) that no learned follow-up need may start from or lead to here
+    followups_exclude: categories (health, say) whose follow-up needs are neither learned from this silo nor
+        told to its customers
     approval_above: plans whose epsilon is above it need a second person's approval; 0 is every plan
     """
 

@@ -331,3 +331,22 @@ def test_a_missing_array_is_named_and_charges_nothing(node: Node, request_of) ->
     with pytest.raises(TrainingError, match="lacks the array 'usual'"):
         node.release(Request(request.fields, arrays))
     assert node.ledger().events() == before
+
+
+def test_a_silo_keeps_the_follow_ups_of_hidden_categories_to_itself(
+    node: Node, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = np.full(len(node.catalogue), 1 / len(node.catalogue))
+    whole = local.followup_cells(data, SETTINGS, published)
+    names = local.category_scope(node.catalogue, published, SETTINGS.followups).names
+    busiest = int(np.abs(whole).sum(axis=(1, 2)).argmax())
+    hidden = local.followup_cells(replace(data, hidden=(names[busiest],)), SETTINGS, published)
+    assert whole[busiest].any()
+    assert hidden.shape == whole.shape
+    assert not hidden[busiest].any()
+    assert not hidden[:, busiest].any()
+    config = node.config.model_copy(update={"followups_exclude": (names[busiest],)})
+    monkeypatch.setattr(node, "config", config)
+    monkeypatch.setattr(node, "_loaded", None)
+    request = Request({"run_id": "hidden"}, {})
+    assert node._data(request, SETTINGS)[0].hidden == (names[busiest],)

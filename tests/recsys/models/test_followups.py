@@ -168,6 +168,19 @@ def test_the_most_popular_categories_are_looked_at():
         CategoryScope.of(CATALOGUE, popularity, max_pairs=1)
 
 
+def test_hidden_categories_are_not_seen_and_the_shape_stays():
+    h = random_histories(50, 20, N_ITEMS, seed=3, days=END)
+    hidden = SCOPE.without(("lids", "health"))
+    assert hidden.names == SCOPE.names
+    found, whole = (contribution(h, scope, end=END, full_cells=1e6) for scope in (hidden, SCOPE))
+    assert found.shape == whole.shape
+    assert not found[LIDS].any()
+    assert not found[:, LIDS].any()
+    others = np.ix_([PANS, SOAP, SALT], [PANS, SOAP, SALT])
+    np.testing.assert_allclose(found[others], whole[others])
+    assert SCOPE.without(()).position.tolist() == SCOPE.position.tolist()
+
+
 def test_edges_are_days_in_order():
     assert (np.diff(EDGES) > 0).all()
     assert EDGES[0] == 0
