@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.replenishment.forecast import Forecast
+from experiments.replenishment.methods import Answer
 from experiments.replenishment.outcomes import Figure, ends_of
 from experiments.replenishment.protocol import Cut
 from recsys.metrics.ranking import hits
@@ -29,14 +29,22 @@ class DueLists:
         """Recall of the most frequent own items, ties by exact popularity; float64 [customers]."""
         return self._recall(self.cut.pairs.purchases.astype(np.float64))
 
-    def figures(self, forecast: Forecast) -> dict[str, Figure]:
-        """Recall of the items by their chance within `WITHIN` days, and its ratio to the frequent items'.
+    @cached_property
+    def own_frequent(self) -> NDArray[np.float64]:
+        """The same by what the customer's own purchases tell: ties by a draw; float64 [customers]."""
+        ties = rng(0, "ties", len(self.cut.pairs)).random(len(self.cut.pairs))
+        return self._recall(self.cut.pairs.purchases + ties / 2.0)
 
-        Hits over all items of the basket, new ones included, averaged over customers. A list has no item
-        without a chance, and may be shorter for it.
+    def figures(self, answer: Answer) -> dict[str, Figure]:
+        """Recall of the first items of the method's list, and its ratio to the frequent items'.
+
+        Ranked by the method's own scores, or else by its chance within `WITHIN` days. Hits over all items of
+        the basket, new ones included, averaged over customers. A list has no item without a chance, and may
+        be shorter for it.
         """
-        chance = forecast.chances[:, HORIZONS.index(WITHIN)]
-        ours, theirs = self._recall(np.where(chance > 0.0, chance, np.nan)), self.frequent
+        chance = answer.forecast.chances[:, HORIZONS.index(WITHIN)]
+        scores = np.where(chance > 0.0, chance, np.nan) if answer.list_scores is None else answer.list_scores
+        ours, theirs = self._recall(scores), self.frequent
         n = len(ours)
         draws = rng(0, "due list", n).multinomial(n, np.full(n, 1.0 / max(n, 1)), RESAMPLES) / max(n, 1)
         means, others = draws @ ours, draws @ theirs
@@ -44,6 +52,10 @@ class DueLists:
         return {
             name: (float(ours.mean()), ends_of(means)),
             f"frequent_recall_at_{LENGTH}": (float(theirs.mean()), ends_of(others)),
+            f"own_frequent_recall_at_{LENGTH}": (
+                float(self.own_frequent.mean()),
+                ends_of(draws @ self.own_frequent),
+            ),
             "due_ratio": (
                 float(ours.mean() / theirs.mean()) if theirs.any() else float("nan"),
                 ends_of(means / np.where(others > 0.0, others, np.nan)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.replenishment.boosted import Boosted, Features
 from experiments.replenishment.features import model_features, pair_features
@@ -48,10 +49,14 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A method's forecast of all pairs, and what it chose."""
+    """A method's forecast of all pairs, and what it chose.
+
+    list_scores: float64 [pairs], by which it ranks a list, NaN for what it does not list; None: by chance
+    """
 
     forecast: Forecast
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    list_scores: NDArray[np.float64] | None = None
 
 
 def _poisson_gamma(known: Known) -> Answer:

@@ -161,17 +161,20 @@ class Replenishment:
             "gap baselines make chances of a gap by an exponential; ece: 10 bins of equal width; mae_days: "
             "pairs bought again within the data; mae_restricted_days: all pairs; dates count up to its end; "
             "coverage_80: pairs whose interval ends within the data",
-            f"{LIST}: {LENGTH} own items by chance within {WITHIN} days, first basket after the cut-off of "
-            f"{self.listed_customers:,} customers; due_ratio: over the most frequent own items"
-            + self._frequent(),
+            f"{LIST}: {LENGTH} own items, by the list's score for our models and by chance within {WITHIN} "
+            f"days for others; first basket after the cut-off of {self.listed_customers:,} customers; "
+            "due_ratio: over the most frequent own items, ties by exact popularity" + self._frequent(),
             "baselines choose parameters on a day before the cut-off; median over seeds, all in brackets",
             f"{self.seconds:.0f} s, peak memory {self.peak_rss_mb:.0f} MB",
         ]
 
     def _frequent(self) -> str:
         name = next(iter(next(iter(self.by_seed.values()))))
-        value = self.middle(name, f"frequent_recall_at_{LENGTH}")
-        return "" if value is None else f", whose recall is {value:.4f}"
+        kinds = ("frequent", "own_frequent")
+        value, own = (self.middle(name, f"{kind}_recall_at_{LENGTH}") for kind in kinds)
+        if value is None or own is None:
+            return ""
+        return f", whose recall is {value:.4f} ({own:.4f} with ties by a draw, which reads nobody else)"
 
     def table(self) -> list[str]:
         """The headline figures, then every horizon, as Markdown lines."""

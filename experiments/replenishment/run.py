@@ -15,13 +15,13 @@ from experiments.quality.private import Settings, merged
 from experiments.quality.resources import peak_memory
 from experiments.quality.silos import Budget, Dealt, by_customer, deal
 from experiments.quality.tables import Purchases, read_purchases
-from experiments.replenishment.due_list import DueLists
+from experiments.replenishment.due_list import WITHIN, DueLists
 from experiments.replenishment.figures import MethodFigures, method_figures
 from experiments.replenishment.methods import BASELINES, METHODS, PRIVATE, TWIN, Answer, Known
 from experiments.replenishment.options import ReplenishmentOptions
 from experiments.replenishment.outcomes import Outcomes
 from experiments.replenishment.protocol import Cut, cut
-from experiments.replenishment.published import published_forecast
+from experiments.replenishment.published import published_answer
 from experiments.replenishment.record import record
 from experiments.replenishment.report import Replenishment
 from experiments.twin import train_twin
@@ -77,7 +77,7 @@ class Runner:
         found = method_figures(
             answer.forecast.where(self.cut.judged),
             outcomes,
-            lists.figures(answer.forecast),
+            lists.figures(answer),
             private=name == PRIVATE,
             seconds=seconds,
             chosen=answer.chosen,
@@ -91,7 +91,7 @@ class Runner:
             return BASELINES[name](Known(known, self.cut.pairs, self.data.catalogue, seed))
         config = self._config(name, seed)
         bundle = train_twin(config) if name == TWIN else self._private(config, seed)
-        return Answer(published_forecast(bundle, known, self.cut.pairs))
+        return published_answer(bundle, known, self.cut.pairs, WITHIN)
 
     def _config(self, name: str, seed: int) -> TrainingConfig:
         budget = Budget(self.options.epsilon, self.options.delta)

@@ -64,7 +64,7 @@ def replenishment() -> None:
     "--most",
     type=click.IntRange(1),
     metavar="N",
-    help="At most so many items of a customer, the likeliest ones.",
+    help="At most so many items of a customer, the first by rank.",
 )
 @click.option(
     "--lead-days",
@@ -86,8 +86,11 @@ def due(
 ) -> None:
     """Write who needs what again: one row for each customer (with consent to personalisation) and item.
 
-    The same numbers as the API gives. The flags price_sensitive and dormant come from the customer's own
-    events and public prices; they may decide on a coupon, never on a price of the customer's own.
+    The same numbers as the API gives. Rank 1 is what the customer's next basket is likeliest to hold: by how
+    often baskets held it lately, its chance within the days, usual units and published popularity.
+
+    The flags price_sensitive and dormant come from the customer's own events and public prices; they may
+    decide on a coupon, never on a price of the customer's own.
 
     Example: thousandfaces replenishment due --bundle runs/latest/bundle --silo silos/north/silo.toml
     --date 2026-03-02 --out due.parquet

@@ -34,7 +34,7 @@ def write_due_list(
     out: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Written:
-    """Write who needs what again: customers by id, each one's items soonest first, columns as in SCHEMA.
+    """Write who needs what again: customers by id, each one's items by rank, columns as in SCHEMA.
 
     Only customers who consented to personalisation, and items that the silo sells. Flags are facts about the
     customer (and stock), from own events and public prices.
@@ -51,7 +51,7 @@ def write_due_list(
     catalogue = bundle.catalogue
     model = IntervalModel.from_arrays(bundle.intervals, catalogue)
     on_sale = available_items(catalogue, silo.read(Table.ITEMS), silo.read(Table.STOCK))
-    lister = Lister(model, question, *on_sale, price_tiers(catalogue))
+    lister = Lister(model, question, *on_sale, price_tiers(catalogue), bundle.log_popularity)
     customers, done, rows, some = Customers(silo, catalogue), 0, 0, 0
     with whole_file(out, SCHEMA) as writer:
         for dataset in customers.chunks():

@@ -87,7 +87,7 @@ async def due_list(
     request: Request,
     within: Annotated[float, Query(gt=0, le=365, description="Look this many days ahead.")] = 14,
     least: Annotated[float | None, Query(ge=0, le=1, description=LEAST)] = None,
-    most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, likeliest.")] = None,
+    most: Annotated[int | None, Query(ge=1, le=1000, description="Items of a customer, by rank.")] = None,
     lead_days: Annotated[float, Query(ge=0, le=30, description="Remind this many days ahead.")] = 3,
     customers: Annotated[int, Query(ge=1, le=200, description="Customers looked at for a page.")] = 100,
     after: Annotated[str | None, Query(min_length=1, description="`next_after` of the page before.")] = None,
@@ -95,8 +95,11 @@ async def due_list(
     """The due list for push and CRM inside the silo, of customers who consented to personalisation.
 
     A whole silo's comes faster as a file, by the command `thousandfaces replenishment due`, with the same
-    numbers. The flags `price_sensitive` and `dormant` come from the customer's own events and public prices;
-    they may decide on a coupon, never on a price of the customer's own.
+    numbers. Each customer's items come by rank: first what the next basket is likeliest to hold, by how often
+    baskets held it lately, its chance within the days, usual units and published popularity.
+
+    The flags `price_sensitive` and `dormant` come from the customer's own events and public prices; they may
+    decide on a coupon, never on a price of the customer's own.
     """
     state = state_of(request)
     question = Question(int(state.clock.seconds()), state.timezone, lead_days, within, least, most)

@@ -14,13 +14,14 @@ from recsys.data.history import Histories
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.due import bases, due_items, past
 from serving.replenishment.flags import dormant, price_sensitive
-from serving.replenishment.rows import CHANCES, Question, columns, selected
+from serving.replenishment.rows import CHANCES, Question, columns, ranked, selected
 
 _MOMENT = pa.timestamp("ms", tz="UTC")
 SCHEMA = pa.schema(
     [
         ("customer_id", pa.string()),
         ("item_id", pa.string()),
+        ("rank", pa.int32()),
         *((name, _MOMENT) for name in ("expected_at", "low", "high")),
         ("remind_on", pa.date32()),
         *((name, pa.float64()) for name in CHANCES),
@@ -35,6 +36,7 @@ class Lister:
     """Makes the rows of any customers of one silo, for a file or a page.
 
     sold, available: bool [n_items], see `Assortment`; tiers: int64 [n_items], `price_tiers` of the catalogue
+    log_popularity: float32 [n_items], published
     """
 
     model: IntervalModel
@@ -42,11 +44,13 @@ class Lister:
     sold: NDArray[np.bool_]
     available: NDArray[np.bool_]
     tiers: NDArray[np.int64]
+    log_popularity: NDArray[np.float32]
 
     def table(self, customer_ids: Sequence[str], histories: Histories) -> pa.Table:
-        """Rows as in SCHEMA: the customers in the order given, each one's items soonest first."""
+        """Rows as in SCHEMA: the customers in the order given, each one's items by rank."""
         h = past(histories, self.question.now)
         found = selected(due_items(self.model, h, self.question.now), self.question, self.sold)
+        found, rank = ranked(found, self.question, h, self.log_popularity)
         needs, ids = found.needs, pa.array(customer_ids, pa.string())
         basis, texts = bases(found, self.model.catalogue)
         values = columns(found, self.question)
@@ -55,6 +59,7 @@ class Lister:
             {
                 "customer_id": ids.take(pa.array(needs.customers)),
                 "item_id": self._item_ids.take(pa.array(needs.items)),
+                "rank": pa.array(rank, pa.int32()),
                 **values,
                 **moments,
                 "remind_on": pa.array(values["remind_on"], pa.int32()).cast(pa.date32()),

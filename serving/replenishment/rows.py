@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.history import Histories
 from recsys.models.replenishment import HORIZONS
 from recsys.recommend.due import DueItems
+from recsys.recommend.list_order import list_scores, places
 from serving.replenishment.calendar import FAR, local_days
 
 CHANCES = tuple(f"p_within_{days}" for days in HORIZONS)
@@ -22,7 +24,7 @@ class Question:
 
     now: Unix seconds; timezone: of the silo, IANA; lead_days: remind so many days ahead
     within: look so many days ahead; least: by this chance rather than by the expected date
-    most: at most so many items of a customer, the likeliest within the days; None for all
+    most: at most so many items of a customer, the first by `list_scores`; None for all (lists alone)
     """
 
     now: int
@@ -37,10 +39,23 @@ def selected(found: DueItems, question: Question, allowed: NDArray[np.bool_]) ->
     """The pairs that are due and allowed (bool [n_items]): by customer, the soonest first."""
     found = found.where(found.within(question.now, question.within, question.least))
     found = found.where(allowed[found.needs.items])
-    if question.most is not None:
-        found = found.where(_likeliest(found, question))
     needs = found.needs
     return _ordered(found, np.lexsort((needs.items, needs.expected, needs.customers)))
+
+
+def ranked(
+    found: DueItems, question: Question, h: Histories, log_popularity: NDArray[Any]
+) -> tuple[DueItems, NDArray[np.int64]]:
+    """What a list names, `most` of each customer's pairs: what the next basket is likeliest to hold first.
+
+    found: of these histories, as `selected` gives them. Second: each pair's place in its customer's list,
+    from 1; int64 [pairs].
+    """
+    rank = places(found.needs.customers, list_scores(found, h, log_popularity, question.within))
+    order = np.lexsort((rank, found.needs.customers))
+    if question.most is not None:
+        order = order[rank[order] <= question.most]
+    return _ordered(found, order), rank[order]
 
 
 def columns(found: DueItems, question: Question) -> dict[str, NDArray[Any]]:
@@ -59,15 +74,6 @@ def columns(found: DueItems, question: Question) -> dict[str, NDArray[Any]]:
         "remind_on": np.maximum(remind, today),
         **{name: chances[:, place] for place, name in enumerate(CHANCES)},
     }
-
-
-def _likeliest(found: DueItems, question: Question) -> NDArray[np.bool_]:
-    customers, most = found.needs.customers, question.most or 0
-    order = np.lexsort((found.needs.expected, -found.chance(question.within), customers))
-    first = np.searchsorted(customers[order], customers[order])
-    keep = np.zeros(len(order), np.bool_)
-    keep[order[np.arange(len(order)) - first < most]] = True
-    return keep
 
 
 def _ordered(found: DueItems, order: NDArray[np.int64]) -> DueItems:

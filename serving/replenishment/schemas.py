@@ -99,13 +99,16 @@ class DueRowOut(NeedOut):
 
     customer_id: str
     item_id: str
+    rank: int = Field(
+        description="Place in the customer's list, from 1: what the next basket is likeliest to hold first."
+    )
     price_sensitive: bool = Field(description="Buys mostly what is cheap for its kind, by public prices.")
     dormant: bool = Field(description="Has stayed away for far longer than usual.")
     out_of_stock: bool
 
 
 class DueListOut(BaseModel):
-    """A page of the due list: by customer id, each one's items soonest first."""
+    """A page of the due list: by customer id, each one's items by rank."""
 
     as_of: datetime
     due: list[DueRowOut]
@@ -165,6 +168,7 @@ DUE_LIST_EXAMPLE: dict[str, Any] = {
         {
             "customer_id": "c-00042",
             "item_id": "oat-milk-1l",
+            "rank": 1,
             **_NEED,
             "basis": "your own 6 purchases",
             "price_sensitive": False,

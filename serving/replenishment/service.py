@@ -68,7 +68,14 @@ def due_page(
     if state.profiles.ordering is not Ordering.TIMESTAMP:
         raise _no_times(state)
     sale = state.assortment
-    lister = Lister(state.intervals, question, sale.sold, sale.available, state.price_tiers)
+    lister = Lister(
+        state.intervals,
+        question,
+        sale.sold,
+        sale.available,
+        state.price_tiers,
+        state.bundle.log_popularity,
+    )
     ids, histories = state.profiles.page(after, customers)
     return {
         "as_of": moment(question.now),

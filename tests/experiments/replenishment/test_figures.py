@@ -11,6 +11,7 @@ from experiments.replenishment.dates import date_figures
 from experiments.replenishment.due_list import DueLists
 from experiments.replenishment.figures import method_figures
 from experiments.replenishment.forecast import Forecast
+from experiments.replenishment.methods import Answer
 from experiments.replenishment.outcomes import Outcomes
 from experiments.replenishment.protocol import cut
 from tests.experiments.replenishment.data import write_shop
@@ -64,10 +65,15 @@ def test_the_due_list_of_frequencies_is_the_frequent_list(tmp_path: Path) -> Non
     lists = DueLists(data)
     chances = np.repeat((data.pairs.purchases / 1_000.0)[:, None], 4, axis=1)
     forecast = Forecast(chances, *(np.zeros(len(chances)) for _ in range(3)))
-    found = lists.figures(forecast)
+    found = lists.figures(Answer(forecast))
     assert 0.0 < found["due_recall_at_10"][0] <= 1.0
     assert found["due_ratio"][0] == pytest.approx(1.0)
     bought = replace(forecast, chances=np.repeat((data.next == 0.0)[:, None] * 1.0, 4, axis=1))
     nothing = replace(forecast, chances=np.zeros_like(chances))
-    assert lists.figures(nothing)["due_recall_at_10"][0] == 0.0
-    assert lists.figures(bought)["due_recall_at_10"][0] > 0.0
+    assert lists.figures(Answer(nothing))["due_recall_at_10"][0] == 0.0
+    assert lists.figures(Answer(bought))["due_recall_at_10"][0] > 0.0
+    ranked = Answer(nothing, list_scores=data.pairs.purchases.astype(np.float64))
+    assert lists.figures(ranked)["due_ratio"][0] == pytest.approx(1.0)
+    unlisted = Answer(bought, list_scores=np.full(len(chances), np.nan))
+    assert lists.figures(unlisted)["due_recall_at_10"][0] == 0.0
+    assert 0.0 < found["own_frequent_recall_at_10"][0] <= 1.0

@@ -80,8 +80,12 @@ def test_the_numbers_are_those_of_the_api(
         one for one in rows(settings, tmp_path, "--date", answer["as_of"]) if one["customer_id"] == TASTE
     ]
     assert {one["item_id"] for one in found} == {item(0), item(20), item(30)}
-    assert [one["item_id"] for one in found] == [one["item_id"] for one in answer["due"]]
-    for row, due in zip(found, answer["due"], strict=True):
+    assert [one["rank"] for one in found] == [1, 2, 3]
+    assert found[0]["item_id"] == item(30)  # a device asks for it
+    by_item = {one["item_id"]: one for one in answer["due"]}
+    assert set(by_item) == {one["item_id"] for one in found}
+    for row in found:
+        due = by_item[row["item_id"]]
         for name in ("expected_at", "low", "high"):
             assert row[name] == datetime.fromisoformat(due[name])
         assert row["remind_on"].isoformat() == due["remind_on"]
@@ -114,11 +118,15 @@ def test_past_and_future_days_are_defined(settings: Settings, tmp_path: Path) ->
 
 
 def test_options_narrow_the_list(settings: Settings, tmp_path: Path) -> None:
-    assert len(rows(settings, tmp_path, "--most", "1", "--within", "365")) == 2
+    whole = rows(settings, tmp_path, "--within", "365")
+    assert [one["rank"] for one in whole] == [1, 1, 2, 3]
+    assert rows(settings, tmp_path, "--most", "1", "--within", "365") == whole[:2]
     everything = rows(settings, tmp_path, "--least", "0")
     assert len(everything) == 4
     some = rows(settings, tmp_path, "--least", "0.5", "--within", "10")
-    assert [one for one in everything if one["p_within_14"] >= 0.5] == some
+    expected = [one for one in everything if one["p_within_14"] >= 0.5]
+    without_rank = [[{**one, "rank": 0} for one in found] for found in (expected, some)]
+    assert without_rank[0] == without_rank[1]
 
 
 def test_chunks_change_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
