@@ -47,7 +47,7 @@ def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict
         now=int(state.clock.seconds()),
         context_items=context,
         due={} if events is None else due_soon(state, events),
-        next_needs={} if events is None else needed_soon(state, request.customer_id, events),
+        next_needs={} if events is None else needed_soon(state, events),
     )
     ranking = state.recommender.recommend(query)
     notes = _all_notes(reasons, ranking, unknown)

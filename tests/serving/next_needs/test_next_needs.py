@@ -80,6 +80,14 @@ def test_without_consent_to_the_date_it_is_not_used(start: Callable[..., TestCli
     assert needs(start(f"{NEW},birth,{days(-100)},false", f"{TASTE},birth,{days(-100)},true")) == []
 
 
+def test_a_date_is_used_in_next_needs_alone(start: Callable[..., TestClient]) -> None:
+    client = start(f"{NEW},birth,{days(-160)},true")
+    assert [need["category"] for need in needs(client)] == ["category-3"]
+    client.post("/v1/events", json=event("e-1", NEW, 1))
+    shown = client.post("/v1/recommendations", json={"customer_id": NEW, "k": 40}).json()["items"]
+    assert "next_need" not in {one["reason"]["kind"] for one in shown}
+
+
 def test_what_is_over_or_was_bought_in_its_time_is_left_out(start: Callable[..., TestClient]) -> None:
     client = start(f"{NEW},birth,{days(-160)},true", f"{NEW},birth,{days(-211)},true")
     (one,) = needs(client)
