@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from experiments.coldstart.cli import cold_start
+from experiments.demand.cli import demand
 from experiments.followups.cli import followups
 from experiments.replenishment.cli import replenishment
 from experiments.replenishment.truth_cli import replenishment_truth
@@ -24,6 +25,7 @@ def bench() -> None:
 
 bench.add_command(cold_start)
 bench.add_command(followups)
+bench.add_command(demand)
 bench.add_command(replenishment)
 bench.add_command(replenishment_truth)
 
