@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from recsys.errors import ConfigError
 from serving import errors
 from serving.customers import endpoints as customers
+from serving.demand import endpoints as demand
 from serving.events import endpoints as events
 from serving.items import endpoints as items
 from serving.loading import load_state
@@ -82,6 +83,7 @@ def _silo_app(state: State) -> FastAPI:
         recommendations.router,
         replenishment.router,
         next_needs.router,
+        demand.router,
         items.router,
         events.router,
         model.router,

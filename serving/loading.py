@@ -14,6 +14,7 @@ from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
+from recsys.models.demand_forecast import DemandModel
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
@@ -21,6 +22,7 @@ from recsys.silos.config import SiloConfig
 from recsys.silos.online import OnlineEventStore, with_online
 from serving.clock import Clock
 from serving.customers.profiles import Profiles, consents_of
+from serving.demand.outlook import Outlook
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
 from serving.metrics import Metrics
@@ -67,6 +69,8 @@ def _load(settings: Settings) -> State:
             clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
             metrics=Metrics(silo=config.name, model_version=bundle.version),
             life=Life.load(config, bundle.catalogue, bundle.follow_ups),
+            demand=(sales := DemandModel.from_arrays(bundle.demand, bundle.catalogue)),
+            outlook=Outlook.of(sales, config.name, bundle.catalogue, tables.stores, tables.stock),
         )
 
 
@@ -75,13 +79,12 @@ class _Tables:
     interactions: pa.Table
     items: pa.Table
     customers: pa.Table
+    stores: pa.Table
     stock: pa.Table
 
     @classmethod
     def read(cls, silo: Silo) -> _Tables:
-        return cls(
-            *(silo.read(table) for table in (Table.INTERACTIONS, Table.ITEMS, Table.CUSTOMERS, Table.STOCK))
-        )
+        return cls(*(silo.read(table) for table in Table))
 
 
 def _silo(config: SiloConfig) -> tuple[Silo, OnlineEventStore | None]:

@@ -15,10 +15,12 @@ from recsys.bundle.contents import Bundle
 from recsys.data.vocab import Catalogue
 from recsys.errors import UnknownItemError
 from recsys.features.price_tiers import price_tiers
+from recsys.models.demand_forecast import DemandModel
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from serving.clock import Clock
 from serving.customers.profiles import Profiles
+from serving.demand.outlook import Outlook
 from serving.events.log import EventLog
 from serving.items.assortment import Assortment
 from serving.metrics import Metrics
@@ -32,6 +34,7 @@ class State:
 
     events: None where the silo keeps no online store, or its data has no times that events could follow
     life: None where the silo names no plan of life stages
+    demand: None where the bundle has no forecast of sales; outlook: None without it, or without stock
     """
 
     settings: Settings
@@ -47,6 +50,8 @@ class State:
     clock: Clock
     metrics: Metrics
     life: Life | None = None
+    demand: DemandModel | None = None
+    outlook: Outlook | None = None
 
     @property
     def catalogue(self) -> Catalogue:

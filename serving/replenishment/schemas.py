@@ -69,7 +69,11 @@ class DueOut(ItemOut, NeedOut):
     weekly_habit: HabitOut | None
     device: DeviceOut | None
     out_of_stock: bool = Field(description="True is a warning: it cannot be had in this silo now.")
-    substitute: SubstituteOut | None = Field(description="For an item that is out of stock.")
+    out_of_stock_by_then: bool = Field(
+        description="True is a warning: what is in stock is likely to be sold before it is needed, by the "
+        "forecast of the silo's sales, if there is one and nothing is delivered."
+    )
+    substitute: SubstituteOut | None = Field(description="For an item that is out of stock, now or by then.")
     stock_up: StockUpOut | None
 
 
@@ -141,6 +145,7 @@ REPLENISHMENT_EXAMPLE: dict[str, Any] = {
             "weekly_habit": {"weekday": "Friday", "share": 0.8333, "days": 6, "text": "most Fridays"},
             "device": None,
             "out_of_stock": True,
+            "out_of_stock_by_then": False,
             "substitute": {
                 "item_id": "almond-milk-1l",
                 "title": "Almond milk 1 l",

@@ -144,11 +144,13 @@ class _Teller:
         own = self._bought.items == item
         sold_out = not state.assortment.available[item]
         device = found.signal[row] != NO_SIGNAL
+        soon_out = not sold_out and self._soon_out(item, int(found.needs.expected[row]))
         return {
             "weekly_habit": self._habit(self._days[own]),
             "device": self._device(found, row) if device else None,
             "out_of_stock": sold_out,
-            "substitute": self._substitute(item) if sold_out else None,
+            "out_of_stock_by_then": soon_out,
+            "substitute": self._substitute(item) if sold_out or soon_out else None,
             "stock_up": None
             if sold_out or device
             else stock_up(
@@ -162,6 +164,10 @@ class _Teller:
                 timezone=state.timezone,
             ),
         }
+
+    def _soon_out(self, item: int, when: int) -> bool:
+        outlook = self._state.outlook
+        return outlook is not None and outlook.out_by(item, when, self._question.now)
 
     def _habit(self, days: NDArray[np.int32]) -> dict[str, Any] | None:
         habit = weekly_habit(days)

@@ -85,9 +85,9 @@ const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.
 function dueFacts(item) {
   const sure = item.device ? item.basis : `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`;
   const facts = [element("p", "sub", item.weekly_habit ? `${sure} · ${item.weekly_habit.text}` : sure)];
-  if (item.out_of_stock) {
+  if (item.out_of_stock || item.out_of_stock_by_then) {
     const instead = item.substitute ? `; instead: ${item.substitute.title || item.substitute.item_id}` : "";
-    facts.push(element("p", "sub alert", `Out of stock${instead}`));
+    facts.push(element("p", "sub alert", `${item.out_of_stock ? "Out of stock" : "Likely to be sold out by then"}${instead}`));
   }
   if (item.stock_up) facts.push(element("p", "sub", item.stock_up.text));
   if (item.items?.length) facts.push(element("p", "sub", `Yours: ${item.items.map((one) => one.title || one.item_id).join(", ")}`));
