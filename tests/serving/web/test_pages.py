@@ -52,7 +52,7 @@ def test_every_operation_has_a_summary_examples_and_errors(client: TestClient) -
     operations = [
         (path, operation) for path, methods in description["paths"].items() for operation in methods.values()
     ]
-    assert len(operations) == 12
+    assert len(operations) == 13
     for path, operation in operations:
         assert operation["summary"], path
         assert operation["description"], path
