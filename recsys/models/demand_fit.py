@@ -230,9 +230,12 @@ def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], disp
 
 
 def _level(found: _Sums, dispersion: float) -> _Estimate:
-    """Units that a silo sells a day, lately; float64 [silos]."""
+    """Units that a silo sells a day, lately; float64 [silos]. Weeks before its first sales do not count."""
     weights = 0.5 ** (np.arange(found.weeks.shape[1]) / HALF_LIFE)
-    weights /= weights.sum()
-    weekly = np.maximum(found.weeks @ weights, _TINY)
-    noise = (weights**2).sum() * (found.weeks_std**2 + dispersion * weekly)
+    sells = found.weeks > CERTAIN * found.weeks_std
+    since = np.flip(np.logical_or.accumulate(np.flip(sells, axis=1), axis=1), axis=1)  # latest week first
+    weights = np.where(since | ~sells.any(axis=1, keepdims=True), weights, 0.0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weekly = np.maximum((found.weeks * weights).sum(axis=1), _TINY)
+    noise = (weights**2).sum(axis=1) * (found.weeks_std**2 + dispersion * weekly)
     return _Estimate(weekly / DAYS, np.minimum(noise / weekly**2, 1.0))

@@ -133,6 +133,18 @@ def test_the_rest_of_a_silo_sells_nothing_unless_it_shows(world):
     assert rest.sum() <= 0.01 * model.level[0] * 7
 
 
+@pytest.mark.parametrize("noise_std", [0.0, 0.5])
+def test_weeks_before_a_silo_opened_do_not_lower_its_level(world, noise_std: float):
+    exact, _, facts = world["north"]
+    opened = np.array(exact)
+    begin = sum(SCOPE.lengths[:3])
+    opened[begin + 3 : begin + BOUNDS.recent_weeks] = 0.0  # it opened three weeks ago
+    noised = opened + np.random.default_rng(5).normal(0, 1, len(exact)) * noise_std
+    model = DemandModel.from_arrays(fit({"n": noised}, noise_std, SCOPE, POPULAR, {"n": facts}), CATALOGUE)
+    assert model is not None
+    assert 7 * model.level[0] == pytest.approx(WEEKLY["north"], rel=0.02)
+
+
 def test_what_is_asked_wrongly_is_refused(world):
     model = fitted(world, 0.0)
     with pytest.raises(ConfigError, match="silo 'west' has no demand forecast; there are north, south"):
