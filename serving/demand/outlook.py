@@ -14,6 +14,9 @@ from recsys.data.history import SECONDS_PER_DAY
 from recsys.data.vocab import Catalogue
 from recsys.models.demand_forecast import DemandModel
 
+DELIVERED = 7 * SECONDS_PER_DAY
+"""What is needed later than so much ahead is not warned of: shelves will have been filled by then."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
@@ -51,6 +54,6 @@ class Outlook:
         )
 
     def out_by(self, item: int, when: int, now: int) -> bool:
-        """Whether the item is expected to be sold out at a moment to come (Unix seconds)."""
+        """Whether the item is expected to be sold out at a moment within the next week (Unix seconds)."""
         begin = now if self.counted_at is None else min(self.counted_at, now)
-        return when > now and when > begin + self.lasts[item] * SECONDS_PER_DAY
+        return now < when <= now + DELIVERED and when > begin + self.lasts[item] * SECONDS_PER_DAY

@@ -71,7 +71,7 @@ class DueOut(ItemOut, NeedOut):
     out_of_stock: bool = Field(description="True is a warning: it cannot be had in this silo now.")
     out_of_stock_by_then: bool = Field(
         description="True is a warning: what is in stock is likely to be sold before it is needed, by the "
-        "forecast of the silo's sales, if there is one and nothing is delivered."
+        "forecast of the silo's sales, if there is one. Within 7 days alone: shelves are filled again later."
     )
     substitute: SubstituteOut | None = Field(description="For an item that is out of stock, now or by then.")
     stock_up: StockUpOut | None
