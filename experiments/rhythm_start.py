@@ -24,7 +24,7 @@ from recsys.silos.config import FederationConfig
 from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.files import write_world
 from training.config import TrainingConfig
-from training.local import load
+from training.loading import load
 
 WORLDS: tuple[dict[str, Any], ...] = (
     {},

@@ -35,17 +35,8 @@ from training.config import (
     TrainingConfig,
 )
 from training.coordinator import data_kind
-from training.local import (
-    RhythmRound,
-    TrainingData,
-    demand_units,
-    followup_cells,
-    load,
-    pair_scope,
-    rhythm_examples,
-    taste_profile,
-    tower_config,
-)
+from training.loading import TrainingData, load
+from training.local import RhythmRound, demand_units, followup_cells, rhythm_examples
 from training.messages import Reply
 from training.objective import Objective
 from training.places import public_fields
@@ -53,6 +44,7 @@ from training.plan import plan_of
 from training.progress import silent
 from training.publish import publish_run
 from training.research import STAMP, ResearchOnly, plain_gradient, research_only
+from training.scopes import pair_scope, taste_profile, tower_config
 from training.session import Session
 from training.strategy import Rounds
 

@@ -12,9 +12,9 @@ from training.aggregation import NoisedTotal
 from training.config import COPURCHASE, FOLLOWUPS, TOWERS
 from training.demand_stage import run_demand
 from training.gradient_rounds import published_vectors, run_towers
-from training.local import pair_scope, taste_profile
 from training.publish import Block, Models
 from training.rhythm_rounds import run_rhythm
+from training.scopes import pair_scope, taste_profile
 from training.session import Arrays, Session
 from training.stages import run_copurchase, run_followups, run_intervals, run_popularity
 

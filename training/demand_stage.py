@@ -9,9 +9,9 @@ from recsys.data.history import SECONDS_PER_DAY, Ordering
 from recsys.errors import ConfigError, TrainingError
 from recsys.models.demand_fit import SiloFacts, fit
 from training.config import DEMAND
-from training.local import demand_scope
 from training.messages import PLACES
 from training.places import read_facts
+from training.scopes import demand_scope
 from training.session import Arrays, Session
 
 

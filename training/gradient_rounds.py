@@ -11,7 +11,7 @@ from recsys.features.items import ItemFeatures, item_features
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.aggregation import mean_gradient
 from training.config import TOWERS
-from training.local import tower_config
+from training.scopes import tower_config
 from training.server_optimizer import ServerAdam
 from training.session import Arrays, Session
 

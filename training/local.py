@@ -8,37 +8,19 @@ consented to training are read, each in at most `max_silos_per_person` silos.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsys.data.areas import ELSEWHERE, area_names
-from recsys.data.consent import consented_for_training
-from recsys.data.dataset import Dataset
-from recsys.data.history import SECONDS_PER_DAY, Ordering
-from recsys.data.split import Split, temporal_split
-from recsys.data.vocab import Catalogue
-from recsys.errors import OrderingError, PlanError
-from recsys.features.items import ItemFeatures, item_features
-from recsys.features.profile import ProfileConfig, TasteProfile
-from recsys.features.sequences import SequenceConfig, Sequences, encode
+from recsys.data.history import SECONDS_PER_DAY
+from recsys.errors import PlanError
 from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
-from recsys.models.category_scope import CategoryScope
-from recsys.models.copurchase import PairScope
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
 from recsys.models.rhythm import Examples, Public
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
-from recsys.silos.base import Silo
-from recsys.silos.check import read_for_training
-from recsys.towers.two_tower import TowerConfig
 from training import evaluation
 from training.config import (
     COPURCHASE,
@@ -49,15 +31,11 @@ from training.config import (
     POPULARITY,
     RHYTHM,
     TOWERS,
-    CopurchaseSettings,
-    DemandSettings,
-    FollowupSettings,
-    ProfileSettings,
-    SequenceSettings,
     SiloSettings,
-    TowerModel,
 )
 from training.evaluation import Published
+from training.loading import TrainingData
+from training.scopes import category_scope, demand_scope, pair_scope, taste_profile, tower_config
 from training.spend import Released, Reservation
 
 BOUNDS = {
@@ -82,100 +60,6 @@ class RhythmRound(NamedTuple):
     popularity: NDArray[np.float64]
     usual: NDArray[np.float64]
     moved: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The consented customers' data of one silo, as the stages read it. It never leaves the process.
-
-    held_out: what came after `until`, where the run measures its model
-    hidden: categories whose follow-ups the silo keeps to itself (`followups_exclude`)
-    kept: what one round of a stage leaves for the next
-    areas: the silo's store areas, public
-    """
-
-    dataset: Dataset
-    features: ItemFeatures
-    sequences: Sequences
-    held_out: Split | None = None
-    hidden: tuple[str, ...] = ()
-    kept: dict[str, Examples] = field(default_factory=dict, repr=False, compare=False)
-    areas: tuple[str, ...] = (ELSEWHERE,)
-
-
-def load(
-    silo: Silo,
-    catalogue: Catalogue,
-    settings: SiloSettings,
-    *,
-    max_silos_per_person: int,
-    silos: int,
-    hidden: tuple[str, ...] = (),
-) -> TrainingData:
-    """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
-    tables = read_for_training(silo, catalogue)
-    interactions, customers = tables.interactions, tables.customers
-    areas = area_names(tables.stores)
-    del tables
-
-    def consented(interactions: pa.Table, customers: pa.Table) -> Dataset:
-        rows = consented_for_training(
-            interactions, customers, max_silos_per_person=max_silos_per_person, silos=silos
-        )
-        return Dataset.build(
-            rows,
-            catalogue,
-            ordering=silo.ordering,
-            utc_offset_seconds=silo.utc_offset_seconds,
-            max_events_per_customer=settings.max_events_per_customer,
-        )
-
-    dataset, held_out = consented(before(interactions, settings.until), customers), None
-    if settings.held_out and settings.until is not None and silo.ordering is Ordering.TIMESTAMP:
-        every = consented(interactions, customers).histories
-        held_out = temporal_split(every, int(settings.until.timestamp()))
-    sequences = encode(dataset.histories, sequence_config(settings.sequences))
-    del interactions, customers
-    pa.default_memory_pool().release_unused()  # what was read is many times larger than what is kept
-    return TrainingData(dataset, item_features(catalogue), sequences, held_out, hidden=hidden, areas=areas)
-
-
-def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
-    """The rows before a moment; all of them without one. Raises OrderingError for data without timestamps."""
-    if until is None:
-        return interactions
-    times = interactions["timestamp"]
-    if times.null_count:
-        raise OrderingError("'until' cuts by time, but these interactions have no timestamps; leave it out")
-    return interactions.filter(pc.less(times, pa.scalar(until, times.type)))
-
-
-def sequence_config(settings: SequenceSettings) -> SequenceConfig:
-    """How histories become sequences, in training and in serving."""
-    return SequenceConfig(settings.max_items, settings.decay, needs_order=settings.ordered)
-
-
-def snapshot_parts(data: TrainingData) -> Iterator[bytes]:
-    """The data that the stages read, for the keyed digest in the ledger."""
-    yield "\n".join(data.dataset.customer_ids).encode()
-    read = [data.dataset.histories] + ([data.held_out.targets] if data.held_out else [])
-    for histories in read:
-        for name in ("offsets", "items", "times", "events", "quantities"):
-            yield getattr(histories, name).tobytes()
-        if histories.areas is not None:
-            yield histories.areas.tobytes()
-
-
-def tower_config(settings: TowerModel) -> TowerConfig:
-    """The towers' public constants, the same everywhere."""
-    return TowerConfig(**settings.model_dump())
-
-
-def taste_profile(
-    catalogue: Catalogue, published: NDArray[np.float64], settings: ProfileSettings
-) -> TasteProfile:
-    """Tastes by public features: the same everywhere, made of the catalogue and published popularity."""
-    return TasteProfile.of(catalogue, published, ProfileConfig(**settings.model_dump()))
 
 
 def popularity_sum(
@@ -250,13 +134,6 @@ def followup_cells(
     return followups.contribution(histories, scope, end=end, full_cells=settings.followups.full_cells)
 
 
-def category_scope(
-    catalogue: Catalogue, published: NDArray[np.float64], settings: FollowupSettings
-) -> CategoryScope:
-    """Which categories follow-ups are looked for among: the same everywhere, of published numbers alone."""
-    return CategoryScope.of(catalogue, published, settings.max_pairs, settings.exclude)
-
-
 def demand_sum(
     data: TrainingData,
     plan: PrivacyPlan,
@@ -289,13 +166,6 @@ def _end(settings: SiloSettings, utc_offset_seconds: int) -> int:
     if settings.known_until is None:
         raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")
     return (int(settings.known_until.timestamp()) + utc_offset_seconds) // SECONDS_PER_DAY
-
-
-def demand_scope(
-    catalogue: Catalogue, published: NDArray[np.float64], settings: DemandSettings, end: int
-) -> demand.Scope:
-    """What the vector of units stands for: the same everywhere, of public and published numbers alone."""
-    return demand.Scope.of(catalogue, published, demand.Bounds(**settings.model_dump()), end)
 
 
 def copurchase_sum(
@@ -359,11 +229,6 @@ def tower_gradient(
         return engine.noised_gradient(parameters, data.sequences, dpsgd, noise).values
 
     return reservation.release(TOWERS, draw)
-
-
-def pair_scope(published: NDArray[np.float64], settings: CopurchaseSettings) -> PairScope:
-    """Which pairs are counted: the same everywhere, made of published numbers alone."""
-    return PairScope.from_popularity(published, settings.top_items, settings.full_rank, settings.max_pairs)
 
 
 def _release(

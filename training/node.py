@@ -15,7 +15,7 @@ from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
-from training import local
+from training import loading, local, scopes
 from training.config import (
     COPURCHASE,
     DEMAND,
@@ -28,7 +28,8 @@ from training.config import (
     SiloSettings,
 )
 from training.evaluation import Published
-from training.local import RhythmRound, TrainingData
+from training.loading import TrainingData
+from training.local import RhythmRound
 from training.messages import Request
 from training.places import public_fields
 from training.spend import Released, Reservation, reopen, reserve, spending
@@ -171,7 +172,7 @@ class Node:
         key = f"{request.text('run_id')}/{settings.model_dump_json()}"
         loaded = self._loaded
         if loaded is None or loaded[0] != key:
-            data = local.load(
+            data = loading.load(
                 self.silo,
                 self.catalogue,
                 settings,
@@ -184,7 +185,7 @@ class Node:
 
     def _snapshot(self, data: TrainingData) -> str:
         key = snapshot_key(self.config.snapshot_key)
-        return snapshot_hmac(key, local.snapshot_parts(data))
+        return snapshot_hmac(key, loading.snapshot_parts(data))
 
 
 def _popularity(
@@ -236,8 +237,8 @@ def _metrics(
         popularity,
         request.array("vectors"),
         request.array("history_table"),
-        local.taste_profile(data.dataset.catalogue, popularity, settings.profile),
-        local.sequence_config(settings.sequences),
+        scopes.taste_profile(data.dataset.catalogue, popularity, settings.profile),
+        scopes.sequence_config(settings.sequences),
     )
     return local.metrics_sum(data, plan, published, reservation)
 

@@ -27,8 +27,8 @@ from training.config import (
     TrainingConfig,
 )
 from training.egress import EGRESS, Leaves
-from training.local import demand_scope, tower_config
 from training.plan import make_plan
+from training.scopes import demand_scope, tower_config
 
 FLOAT32 = 4
 

@@ -15,7 +15,7 @@ from recsys.bundle.store import read_bundle, write_bundle
 from recsys.features.profile import TasteProfile
 from recsys.models.followup_rules import FollowUp
 from training.config import FusionSettings
-from training.local import sequence_config
+from training.scopes import sequence_config
 from training.session import Arrays, Session
 
 PROFILE = "profile"

@@ -14,7 +14,7 @@ from recsys.models.followup_rules import FollowUp
 from training import evaluation
 from training.aggregation import NoisedTotal, total
 from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY
-from training.local import category_scope, pair_scope
+from training.scopes import category_scope, pair_scope
 from training.session import Arrays, Session
 
 

@@ -27,10 +27,11 @@ from recsys.silos.config import FederationConfig
 from recsys.silos.simulator.files import write_world
 from training.config import TrainingConfig
 from training.config_file import parse_config, read_toml
-from training.local import demand_scope, load
+from training.loading import load
 from training.places import public_fields, read_facts
 from training.progress import Progress, silent
 from training.run import run_training
+from training.scopes import demand_scope
 
 UNBOUNDED = 1e12
 NAIVE_WEEKS = 4

@@ -24,8 +24,8 @@ from recsys.seeds import rng
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.config import TOWERS, TrainingConfig
 from training.engine import Engine
-from training.local import sequence_config, tower_config
 from training.objective import Objective
+from training.scopes import sequence_config, tower_config
 
 STEPS, SAMPLING_RATE, CLIP_NORM, LEARNING_RATE = 100, 0.05, 1.0, 0.01
 POOLED = "pooled"

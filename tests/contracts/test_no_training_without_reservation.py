@@ -18,9 +18,9 @@ from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
-from training import local
+from training import local, scopes
 from training.config import TrainingConfig
-from training.local import TrainingData
+from training.loading import TrainingData
 from training.messages import Request
 from training.node import Node
 from training.spend import spending
@@ -66,7 +66,9 @@ def request_of(node: Node, plan: PrivacyPlan):
         from recsys.features.items import item_features
         from recsys.towers.two_tower import initial_parameters
 
-        parameters = initial_parameters(item_features(node.catalogue), local.tower_config(settings.towers), 0)
+        parameters = initial_parameters(
+            item_features(node.catalogue), scopes.tower_config(settings.towers), 0
+        )
         if stage == "rhythm":
             parameters = np.zeros(DIMENSIONS)
         usual = usual_gaps({}, node.catalogue)
@@ -338,7 +340,7 @@ def test_a_silo_keeps_the_follow_ups_of_hidden_categories_to_itself(
 ) -> None:
     published = np.full(len(node.catalogue), 1 / len(node.catalogue))
     whole = local.followup_cells(data, SETTINGS, published)
-    names = local.category_scope(node.catalogue, published, SETTINGS.followups).names
+    names = scopes.category_scope(node.catalogue, published, SETTINGS.followups).names
     busiest = int(np.abs(whole).sum(axis=(1, 2)).argmax())
     hidden = local.followup_cells(replace(data, hidden=(names[busiest],)), SETTINGS, published)
     assert whole[busiest].any()

@@ -31,7 +31,8 @@ from serving.settings import Settings
 from serving.state import State
 from tests.recsys.bundle_builder import World, make_parts
 from training.config import SequenceSettings, SiloSettings, TrainingConfig
-from training.local import load, sequence_config
+from training.loading import load
+from training.scopes import sequence_config
 
 CUSTOMERS = 1_000
 SCORED = 200

@@ -11,7 +11,7 @@ from recsys.data.contracts import Table
 from recsys.errors import TrainingError
 from recsys.silos.config import FederationConfig
 from training.config_file import load_config
-from training.local import load
+from training.loading import load
 from training.places import AREAS, CARRIED, public_fields, read_facts
 
 

@@ -13,7 +13,7 @@ from recsys.features.items import item_features
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
 from recsys.towers.two_tower import initial_parameters
-from training import local
+from training import scopes
 from training.config import TrainingConfig
 from training.messages import Request
 from training.node import Node
@@ -37,7 +37,7 @@ def plan(node: Node) -> PrivacyPlan:
 
 def request(node: Node, plan: PrivacyPlan, stage: str, **changes) -> Request:
     settings = TrainingConfig().silo_settings(ordered=True)
-    parameters = initial_parameters(item_features(node.catalogue), local.tower_config(settings.towers), 0)
+    parameters = initial_parameters(item_features(node.catalogue), scopes.tower_config(settings.towers), 0)
     fields = {
         "stage": f"train.{stage}",
         "run_id": "r",

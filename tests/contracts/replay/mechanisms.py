@@ -17,7 +17,7 @@ from recsys.privacy.releases import TOWERS, DpSgdPlan, ReleasePlan
 from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
-from training import local, spend
+from training import local, scopes, spend
 from training.config import (
     COPURCHASE,
     DEMAND,
@@ -49,7 +49,7 @@ CONFIG = load_config(
 )
 SETTINGS = CONFIG.silo_settings(ordered=True)
 PUBLISHED = np.random.default_rng(3).dirichlet(np.ones(N_ITEMS))
-PARAMETERS = initial_parameters(training_data([]).features, local.tower_config(SETTINGS.towers), seed=1)
+PARAMETERS = initial_parameters(training_data([]).features, scopes.tower_config(SETTINGS.towers), seed=1)
 # Items 0 to 9 share a vector, so that their order hangs on popularity alone.
 VECTORS = np.random.default_rng(4).normal(size=(N_ITEMS, 8)).astype(np.float32)
 VECTORS[:10] = VECTORS[0]
@@ -57,8 +57,8 @@ MEASURED = Published(
     PUBLISHED,
     VECTORS,
     VECTORS[::-1].copy(),
-    local.taste_profile(CATALOGUE, PUBLISHED, SETTINGS.profile),
-    local.sequence_config(SETTINGS.sequences),
+    scopes.taste_profile(CATALOGUE, PUBLISHED, SETTINGS.profile),
+    scopes.sequence_config(SETTINGS.sequences),
 )
 USUAL = np.random.default_rng(5).normal(3.0, 0.5, N_ITEMS)
 MOVED = np.random.default_rng(6).normal(0.0, 0.2, DIMENSIONS)

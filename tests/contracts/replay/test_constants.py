@@ -19,8 +19,8 @@ from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.towers.two_tower import table_shape
 from tests.contracts.replay.mechanisms import SETTINGS
-from training import local
-from training.local import TrainingData
+from training import loading, scopes
+from training.loading import TrainingData
 
 PER_CUSTOMER = (Table.INTERACTIONS, Table.CUSTOMERS)
 
@@ -57,7 +57,7 @@ class Loader:
     def load(self, silo: Silo) -> TrainingData:
         catalogue = self.federation.read_catalogue()
         settings = SETTINGS.model_copy(update={"until": self.until, "held_out": True})
-        return local.load(silo, catalogue, settings, max_silos_per_person=2, silos=3)
+        return loading.load(silo, catalogue, settings, max_silos_per_person=2, silos=3)
 
     def customers(self, consenting: bool) -> list[str]:
         rows = self.silo.read(Table.CUSTOMERS)
@@ -80,13 +80,13 @@ def constants(data: TrainingData) -> Iterator[Any]:
     yield catalogue.hash
     yield catalogue.category_codes[0].tobytes(), catalogue.category_codes[1]
     yield data.features.rows.tobytes(), data.features.table_size
-    yield table_shape(data.features, local.tower_config(SETTINGS.towers))
+    yield table_shape(data.features, scopes.tower_config(SETTINGS.towers))
     yield data.sequences.ids.shape[1], data.sequences.ids.dtype, data.sequences.weights.dtype
     yield data.dataset.histories.ordering, data.dataset.histories.utc_offset_seconds
     yield data.held_out is None
-    scope = local.pair_scope(published, SETTINGS.copurchase)
+    scope = scopes.pair_scope(published, SETTINGS.copurchase)
     yield scope.items.tobytes(), scope.scale.tobytes(), scope.n_pairs
-    profile = local.taste_profile(catalogue, published, SETTINGS.profile)
+    profile = scopes.taste_profile(catalogue, published, SETTINGS.profile)
     yield profile.columns.tobytes(), profile.expected.tobytes(), profile.weight.tobytes()
 
 
@@ -128,4 +128,4 @@ def test_a_customer_who_does_not_consent_leaves_no_trace_at_all(loader: Loader) 
     whole, refusing = loader.load(loader.silo), loader.customers(consenting=False)
     assert refusing
     without = loader.load(Without(loader.silo, refusing[0]))
-    assert list(local.snapshot_parts(without)) == list(local.snapshot_parts(whole))
+    assert list(loading.snapshot_parts(without)) == list(loading.snapshot_parts(whole))

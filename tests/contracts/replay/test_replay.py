@@ -18,7 +18,7 @@ from recsys.privacy.releases import TOWERS
 from tests.contracts.replay.mechanisms import MECHANISMS, PLAN, Outcome, Run, Stage, bound_and_noise
 from tests.contracts.replay.worlds import KINDS, N_ITEMS, Pair, draw_pair
 from training.config import POPULARITY, SiloSettings
-from training.local import TrainingData
+from training.loading import TrainingData
 from training.spend import Released, Reservation
 
 

@@ -13,7 +13,7 @@ from recsys.data.split import temporal_split
 from recsys.features.items import item_features
 from recsys.features.sequences import SequenceConfig, Sequences, encode
 from tests.recsys.histories_builder import make_catalogue
-from training.local import TrainingData
+from training.loading import TrainingData
 
 N_ITEMS, LENGTH, WHALE = 40, 16, 10_000
 CATALOGUE = make_catalogue(

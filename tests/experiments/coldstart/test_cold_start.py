@@ -21,7 +21,7 @@ from recsys.recommend.pipeline import Recommender
 from recsys.silos.config import FederationConfig
 from tests.recsys.bundle_builder import build_bundle
 from training.config import SiloSettings, TrainingConfig
-from training.local import load
+from training.loading import load
 
 OPTIONS = ColdStartOptions(persons=400, items=200, weeks=8, weeks_ahead=2, sample=15)
 

@@ -40,9 +40,9 @@ from training.config import (
     SiloSettings,
 )
 from training.config_file import load_config
-from training.local import tower_config
 from training.messages import Request
 from training.node import Block, Node
+from training.scopes import tower_config
 
 WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
 # The last of the six weeks is held out, for the metrics to be measured on.

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan
-from training import local
+from training import loading, scopes
 from training.audit.checks.bench import SUMS, Subject, bench
 from training.audit.checks.frozen import SameForAll, Unreleased, frozen_choices
 from training.audit.finding import Finding
@@ -50,7 +50,7 @@ def noise_of_chunked_steps() -> list[Finding]:
     world = bench()
     node = Subject(world).node
     federation = world.federation
-    data = local.load(
+    data = loading.load(
         node.silo,
         world.catalogue,
         world.settings,
@@ -58,7 +58,7 @@ def noise_of_chunked_steps() -> list[Finding]:
         silos=len(federation.silos),
     )
     popularity = np.log(world.published).astype(np.float32)
-    objective = Objective(data.features, local.tower_config(world.settings.towers), popularity)
+    objective = Objective(data.features, scopes.tower_config(world.settings.towers), popularity)
     engine, noise = Engine(objective, max_physical_batch=16), Unreleased()
     steps = [
         engine.noised_gradient(world.parameters, data.sequences, EVERYONE, noise, rng=SameForAll()).values

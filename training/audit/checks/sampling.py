@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
 from recsys.privacy.plan import DpSgdPlan
-from training import local
+from training import loading
 from training.audit.checks.bench import Subject, bench
 from training.audit.finding import Finding
 from training.batches import usable_rows
@@ -62,7 +62,7 @@ def _examples(batch: Any) -> list[Example]:
 def _customers(subject: Subject) -> list[Example]:
     """The silo's customers who can be learned from and whom no other customer resembles."""
     world, federation = subject.world, subject.world.federation
-    sequences = local.load(
+    sequences = loading.load(
         subject.node.silo,
         world.catalogue,
         world.settings,
