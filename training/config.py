@@ -19,6 +19,7 @@ MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, DEMAND, TOWE
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Units = Annotated[float, Field(ge=1e-6, le=1e9)]
 
 
 def _whoami() -> str:
@@ -164,12 +165,12 @@ class DemandSettings(_Section):
     weeks: Annotated[int, Field(ge=8, le=520)] = 26
     recent_weeks: Annotated[int, Field(ge=1, le=104)] = 8
     max_areas: Annotated[int, Field(ge=0, le=1000)] = 8
-    max_units: Positive = 50.0
-    items: Positive = 30.0
-    groups: Positive = 50.0
-    areas: Positive = 80.0
-    level: Positive = 140.0
-    spread: Positive = 100.0
+    max_units: Units = 50.0
+    items: Units = 30.0
+    groups: Units = 50.0
+    areas: Units = 80.0
+    level: Units = 140.0
+    spread: Units = 100.0
     rareness: Annotated[float, Field(ge=0, le=1)] = 1.0 / 3.0
 
     @model_validator(mode="after")

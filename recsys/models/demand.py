@@ -27,6 +27,9 @@ PERIODS = (1, 2, 4)
 
 CUSTOMERS_AT_ONCE = 20_000
 MOST_WEIGHT = 1e3
+LEAST_UNITS, MOST_UNITS = 1e-6, 1e9
+"""Between which units and bounds lie: squares of much smaller or larger numbers are 0 or infinite, and a norm
+that is taken of them bounds nothing."""
 _INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
@@ -72,6 +75,11 @@ class Bounds:
                 f"demand: weeks = {self.weeks}, recent_weeks = {self.recent_weeks}; give at least "
                 f"{2 * max(PERIODS)} weeks, and as many recent ones or fewer"
             )
+        for name in ("max_units", "items", "groups", "areas", "level", "spread"):
+            if not LEAST_UNITS <= getattr(self, name) <= MOST_UNITS:
+                raise ConfigError(
+                    f"demand: {name} = {getattr(self, name):g}; give {LEAST_UNITS:g} to {MOST_UNITS:g} units"
+                )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 import training
 from recsys.data.vocab import Catalogue
@@ -324,6 +325,20 @@ def test_popularities_are_shares(node: Node, request_of, value: float) -> None:
     arrays = {**request.arrays, "popularity": np.full(len(node.catalogue), value)}
     with pytest.raises(PlanError, match="'popularity' has values"):
         node.release(Request(request.fields, arrays))
+
+
+@pytest.mark.parametrize("units", [1e-170, 1e308])
+def test_bounds_that_bound_nothing_are_refused_before_anything_is_charged(
+    node: Node, request_of, units: float
+) -> None:
+    """Squares of such numbers are 0 or infinite: norms taken of them would clip nobody, or show who is there."""
+    before = node.ledger().events()
+    names = ("max_units", "items", "groups", "areas", "level", "spread")
+    demand = SETTINGS.demand.model_copy(update=dict.fromkeys(names, units))
+    settings = SETTINGS.model_copy(update={"demand": demand}).model_dump_json()
+    with pytest.raises(ValidationError, match=r"demand\.max_units"):
+        node.release(request_of("demand", run_id=f"units {units}", settings=settings))
+    assert node.ledger().events() == before
 
 
 def test_a_missing_array_is_named_and_charges_nothing(node: Node, request_of) -> None:

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.errors import ConfigError, OrderingError
-from recsys.models.demand import CLIP_NORM, PERIODS, SPLIT, Bounds, Scope, contribution
+from recsys.models.demand import (
+    CLIP_NORM,
+    LEAST_UNITS,
+    MOST_UNITS,
+    PERIODS,
+    SPLIT,
+    Bounds,
+    Scope,
+    contribution,
+)
 from tests.recsys.histories_builder import Row, make_catalogue, make_histories
 
 CATALOGUE = make_catalogue(["milk", "milk", "soap", "salt"])
@@ -123,3 +132,21 @@ def test_what_cannot_be_is_refused():
         Bounds(weeks=7)
     with pytest.raises(ConfigError, match="recent_weeks = 30"):
         Bounds(recent_weeks=30)
+
+
+@pytest.mark.parametrize("name", ["max_units", "items", "groups", "areas", "level", "spread"])
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-170, 1e-7, 1e10, 1e308, np.inf, np.nan])
+def test_no_bound_is_so_small_or_large_that_norms_taken_by_it_fail(name: str, value: float):
+    with pytest.raises(ConfigError, match=f"demand: {name} = "):
+        Bounds(**{name: value})
+
+
+@pytest.mark.parametrize("least", [LEAST_UNITS, MOST_UNITS])
+@pytest.mark.parametrize("most", [LEAST_UNITS, MOST_UNITS])
+def test_the_least_and_the_most_bounds_hold(least: float, most: float):
+    bounds = Bounds(max_units=most, **dict.fromkeys(("items", "groups", "areas", "level", "spread"), least))
+    odd = np.array([1e-45, 1.0, 3e38, np.inf, np.nan] * 40, np.float32)
+    h = make_histories([(END - 1 - day, day % N_ITEMS) for day in range(len(odd))])
+    whole = contribution(replace(h, quantities=odd), scope(bounds))
+    assert np.isfinite(whole).all()
+    assert np.linalg.norm(whole) <= CLIP_NORM
