@@ -38,11 +38,19 @@ def read_facts(silo: str, fields: Mapping[str, Any], catalogue: Catalogue) -> Si
     try:
         areas = json.loads(str(fields[AREAS]))
         carried = _bits(base64.b64decode(str(fields[CARRIED]), validate=True), len(catalogue))
-    except (KeyError, ValueError, binascii.Error):
+    except (KeyError, ValueError, RecursionError, binascii.Error):
         raise TrainingError(f"silo '{silo}' does not say which areas and items it has") from None
-    if not isinstance(areas, list) or not areas or areas[0] != ELSEWHERE or len(set(areas)) < len(areas):
-        raise TrainingError(f"silo '{silo}' names areas that cannot be: {areas!r}")
-    return SiloFacts(tuple(map(str, areas)), carried)
+    if not _are_areas(areas):
+        raise TrainingError(f"silo '{silo}' names areas that cannot be: {areas!r:.200}")
+    return SiloFacts(tuple(areas), carried)
+
+
+def _are_areas(areas: Any) -> bool:
+    """Whether these are texts, each once, the silo as a whole first; half a character is no text."""
+    if not isinstance(areas, list) or not all(isinstance(area, str) for area in areas):
+        return False
+    whole = all(area == area.encode(errors="ignore").decode() for area in areas)
+    return whole and areas[:1] == [ELSEWHERE] and len(set(areas)) == len(areas)
 
 
 def _bits(packed: bytes, count: int) -> NDArray[np.bool_]:
