@@ -19,6 +19,7 @@ BINS = len(EDGES) - 1
 EXPOSURE = 0.5
 """How much having been observed counts beside a follow-up: it needs less precision."""
 CUSTOMERS_AT_ONCE = 1_000
+PAIRS_AT_ONCE = 10_000_000  # of categories: how much memory is used must not depend on what was bought
 _SPAN = np.int64(1 << 26)  # more days than there are between any two that can be written down
 _INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
@@ -91,11 +92,17 @@ class _Bought(NamedTuple):
 
 def _cells(bought: Histories, scope: CategoryScope, end: int | None) -> Iterator[_Cells]:
     m = np.int64(len(scope.names))
-    for start in range(0, len(bought), CUSTOMERS_AT_ONCE):
-        few = bought.select(np.arange(start, min(start + CUSTOMERS_AT_ONCE, len(bought))))
+    step = _at_once(len(scope.names))
+    for start in range(0, len(bought), step):
+        few = bought.select(np.arange(start, min(start + step, len(bought))))
         days = _days(few, scope, end)
         parts = zip(_exposures(days, m), _follow_ups(days, m), strict=True)
         yield _Cells(*(np.concatenate(part) for part in parts))
+
+
+def _at_once(m: int) -> int:
+    """How many customers are looked at together: every pair of m categories may be one's."""
+    return max(1, min(CUSTOMERS_AT_ONCE, PAIRS_AT_ONCE // max(m * m, 1)))
 
 
 def _days(bought: Histories, scope: CategoryScope, end: int | None) -> _Bought:

@@ -184,3 +184,13 @@ def test_hidden_categories_are_not_seen_and_the_shape_stays():
 def test_edges_are_days_in_order():
     assert (np.diff(EDGES) > 0).all()
     assert EDGES[0] == 0
+
+
+def test_how_many_customers_are_looked_at_together_depends_on_the_categories_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [followups._at_once(m) for m in (0, 2, 100, 1000, 10_000)] == [1000, 1000, 1000, 10, 1]
+    h = random_histories(30, 12, N_ITEMS, seed=4)
+    whole = contribution(h, SCOPE, end=END)
+    monkeypatch.setattr(followups, "PAIRS_AT_ONCE", 3 * len(NAMES) ** 2)
+    assert np.allclose(contribution(h, SCOPE, end=END), whole)
