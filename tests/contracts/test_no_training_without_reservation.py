@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import training
 from recsys.data.vocab import Catalogue
-from recsys.errors import LedgerError, PlanError, TrainingError
+from recsys.errors import ConfigError, LedgerError, PlanError, TrainingError
 from recsys.models.hazard import DIMENSIONS
 from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Ledger
@@ -331,7 +331,7 @@ def test_popularities_are_shares(node: Node, request_of, value: float) -> None:
 def test_bounds_that_bound_nothing_are_refused_before_anything_is_charged(
     node: Node, request_of, units: float
 ) -> None:
-    """Squares of such numbers are 0 or infinite: norms taken of them would clip nobody, or show who is there."""
+    """Squares of such numbers are 0 or infinite: norms taken of them clip nobody, or show who is there."""
     before = node.ledger().events()
     names = ("max_units", "items", "groups", "areas", "level", "spread")
     demand = SETTINGS.demand.model_copy(update=dict.fromkeys(names, units))
@@ -367,3 +367,14 @@ def test_a_silo_keeps_the_follow_ups_of_hidden_categories_to_itself(
     monkeypatch.setattr(node, "_loaded", None)
     request = Request({"run_id": "hidden"}, {})
     assert node._data(request, SETTINGS)[0].hidden == (names[busiest],)
+
+
+def test_a_misspelt_exclusion_is_refused_before_anything_is_learned_or_charged(
+    node: Node, request_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = node.ledger().events()
+    config = node.config.model_copy(update={"followups_exclude": ("helth",)})
+    monkeypatch.setattr(node, "config", config)
+    with pytest.raises(ConfigError, match="followups_exclude names 'helth'"):
+        node.release(request_of("followups", run_id="misspelt"))
+    assert node.ledger().events() == before
