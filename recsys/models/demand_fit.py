@@ -151,7 +151,7 @@ def _item_mix(
         usual = _by_group(seen, start, 1.0 / precision, groups)
         pooled = shrink_ratios(seen, usual, 1.0 / precision)
         error = pooled.variance / pooled.mean**2
-        appeal = pooled.mean * (start.sum() / pooled.mean.sum())
+        appeal = pooled.mean * (start.sum() / np.maximum(pooled.mean.sum(), _TINY))
     expected = np.maximum(per_appeal * appeal, _TINY)
     noise = np.broadcast_to(variance, expected.shape) + dispersion * expected
     own = shrink_ratios(items[carried], expected[carried], noise[carried])
@@ -200,7 +200,8 @@ def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersi
     own = shrink_ratios(units.ravel(), flat, variance + dispersion * flat)
     sold, error = own.mean.reshape(expected.shape), (own.variance / own.mean**2).reshape(expected.shape)
     sold = np.where(by_group > 0.0, sold, 0.0)
-    factor = sold / sold.sum(axis=1, keepdims=True) / np.maximum(by_group, _TINY)
+    all_sold = np.maximum(sold.sum(axis=1, keepdims=True), _TINY)  # 0 of a silo that carries nothing
+    factor = sold / all_sold / np.maximum(by_group, _TINY)
     error = error + common.variance / common.mean**2
     put_right = mix.share * factor[:, groups]
     return _Estimate(put_right, mix.error + error[:, groups])

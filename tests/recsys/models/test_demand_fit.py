@@ -177,3 +177,14 @@ def test_shrinkage_without_noise_and_with_nothing_else():
     negative = shrink_ratios(-values, expected, np.full(50, 1.0))
     assert (negative.mean > 0).all()
     assert (negative.variance >= 0).all()
+
+
+@pytest.mark.parametrize("empty", [["north"], ["north", "south"]])
+def test_a_silo_that_carries_nothing_spoils_no_forecast(world, empty: list[str]) -> None:
+    none = np.zeros(N, bool)
+    changed = {
+        silo: (exact, share, SiloFacts(AREAS, none) if silo in empty else facts)
+        for silo, (exact, share, facts) in world.items()
+    }
+    model = fitted(changed, 1.0)
+    assert not model.forecast("north", 7.0).expected.any()
