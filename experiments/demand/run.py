@@ -33,7 +33,7 @@ from training.progress import Progress, silent
 from training.run import run_training
 from training.scopes import demand_scope
 
-UNBOUNDED = 1e12
+UNBOUNDED = 1e9
 NAIVE_WEEKS = 4
 
 
