@@ -144,11 +144,9 @@ def demand_sum(
     """Sum over customers of the units that they bought, bounded, noised; float32 [length].
 
     published: as in `copurchase_sum`; it says how much an item's units weigh. Raises PlanError where nobody
-    said up to when the data are complete, or where the silo has more store areas than there are places for.
+    said up to when the data are complete.
     """
     _need(reservation, plan)
-    if len(data.areas) - 1 > settings.demand.max_areas:
-        raise PlanError(f"{len(data.areas) - 1} store areas, places for {settings.demand.max_areas}")
     return _release(DEMAND, demand_units(data, settings, published), data, plan, reservation)
 
 

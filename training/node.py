@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from recsys.data.vocab import Catalogue
-from recsys.errors import ConfigError, PlanError, TrainingError
+from recsys.errors import PlanError, TrainingError
+from recsys.models.category_scope import check_excluded
 from recsys.privacy.ledger import Charge, Ledger, Receipt, planned_charge
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
@@ -116,20 +117,18 @@ class Node:
         if not 0 <= request.number("round") < rounds:
             raise PlanError(f"'{stage}' has {rounds} rounds by the plan; none is {request.number('round')}")
         check_told(stage, request, settings, data.features)
-        if stage == FOLLOWUPS:
-            self._check_excluded()
+        self._check_own(stage, data, settings)
         with spending(ledger, self._charge(request, plan, stage, snapshot, steps=1)) as reservation:
             released = make(data, plan, settings, request, reservation)
         return Answer(released, reservation.receipts())
 
-    def _check_excluded(self) -> None:
-        """Raises ConfigError for an excluded category that does not exist: what it means would be learned."""
-        for name in self.config.followups_exclude:
-            if name not in set(self.catalogue.categories) - {""}:
-                raise ConfigError(
-                    f"silo '{self.config.name}': followups_exclude names {name!r}, no category of the "
-                    "public catalogue; correct it, or what it means is not left out"
-                )
+    def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
+        """What is public of the silo, against what is asked. Raises ConfigError, or PlanError for areas."""
+        if stage == FOLLOWUPS:
+            where = f"silo '{self.config.name}': followups_exclude"
+            check_excluded(self.config.followups_exclude, self.catalogue, where)
+        if stage == DEMAND and len(data.areas) - 1 > settings.demand.max_areas:
+            raise PlanError(f"{len(data.areas) - 1} store areas, places for {settings.demand.max_areas}")
 
     def _step(
         self, request: Request, plan: PrivacyPlan, ledger: Ledger, settings: SiloSettings, block: Block | None

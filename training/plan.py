@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recsys.data.vocab import Catalogue
-from recsys.models.category_scope import usable_categories
+from recsys.models.category_scope import check_excluded, usable_categories
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
 from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
@@ -50,8 +50,9 @@ def make_plan(
     timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms, follow-ups
     and metrics are left out and their share goes to the other mechanisms; so are rhythms and demand where
     nobody said up to when the data are complete, and follow-ups where the catalogue has no two categories.
-    Raises PlanError if the target cannot be met.
+    Raises PlanError if the target cannot be met, ConfigError for an excluded category that does not exist.
     """
+    check_excluded(config.followups.exclude, catalogue, "'followups.exclude'")
     privacy, out = config.privacy, set[str]()
     if not timestamps:
         out |= {INTERVALS, METRICS}

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from experiments.comparison import Entry
 from experiments.results_table import comparison_table, write_results
-from recsys.errors import ConfigError
+from experiments.simulated import SimulatedOptions
 from recsys.models.demand import DAYS, PERIODS, Bounds
 from recsys.seeds import derive_seed
 from recsys.silos.simulator.config import WorldConfig
@@ -27,25 +27,17 @@ USUAL_SILO = 25_000
 
 
 @dataclass(frozen=True)
-class DemandOptions:
+class DemandOptions(SimulatedOptions):
     """Size of the world and the promise; every seed is another world."""
 
     persons: int = 100_000
-    items: int = 800
-    silos: int = 4
-    epsilon: float = 1.0
-    delta: float = 1e-6
 
-    def __post_init__(self) -> None:
-        if self.persons < 200:
-            raise ConfigError(f"--persons {self.persons}: give at least 200, or silos are empty")
-        if self.silos < 1:
-            raise ConfigError(f"--silos {self.silos}: write a number of silos from 1 on")
+    LEAST_PERSONS: ClassVar[int] = 200
 
     def world(self, seed: int) -> WorldConfig:
         """The frozen world with disjoint store groups."""
         own = derive_seed(WorldConfig.seed, "demand", seed)
-        return WorldConfig.disjoint(self.silos, persons=self.persons, n_items=self.items, seed=own)
+        return self.disjoint(own)
 
     def bounds(self) -> dict[str, float]:
         """Bounds by the size of silos, which is public: the more customers, the less noise says."""

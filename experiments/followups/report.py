@@ -5,44 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from experiments.followups.planted import PLANTED, Found
 from experiments.results_table import write_results
-from recsys.errors import ConfigError
+from experiments.simulated import SimulatedOptions, world_seed
 from recsys.models.followup_rules import FollowUp
-from recsys.seeds import derive_seed
 from recsys.silos.simulator.config import WorldConfig
 
 STAMP = "simulated data"
 WORLDS = ("planted", "without")
 METHODS = ("private", "non_private_twin")
-LEAST_PERSONS = 400
 
 Rules = Mapping[str, Mapping[str, tuple[FollowUp, ...]]]
 """By world and method."""
 
 
 @dataclass(frozen=True)
-class FollowupOptions:
+class FollowupOptions(SimulatedOptions):
     """Size of the worlds and the promise; every seed is another pair of worlds."""
 
     persons: int = 120_000
-    items: int = 800
-    silos: int = 4
-    epsilon: float = 1.0
-    delta: float = 1e-6
 
-    def __post_init__(self) -> None:
-        if self.persons < LEAST_PERSONS:
-            raise ConfigError(f"--persons {self.persons}: give at least {LEAST_PERSONS}, or silos are empty")
-        if self.silos < 1:
-            raise ConfigError(f"--silos {self.silos}: write a number of silos from 1 on")
+    LEAST_PERSONS: ClassVar[int] = 400
 
     def world(self, seed: int, kind: str) -> WorldConfig:
         """The frozen world with disjoint store groups, with planted follow-ups or without."""
-        own = WorldConfig.seed if seed == 0 else derive_seed(WorldConfig.seed, "followups", seed)
-        frozen = WorldConfig.disjoint(self.silos, persons=self.persons, n_items=self.items, seed=own)
+        own = world_seed("followups", seed)
+        frozen = self.disjoint(own)
         return replace(frozen, follow_ups=PLANTED) if kind == "planted" else frozen
 
 

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import click
+from experiments.simulated import Found, simulated_command
+
+DOC = """Compare forecast dates with those of the law that made a simulated world.
+
+Example: thousandfaces bench replenishment-truth --persons 6000 --silos 4 --epsilon 1
+"""
 
 
-@click.command(name="replenishment-truth")
-@click.option("--persons", default=6_000, show_default=True, help="Size of the simulated world.")
-@click.option("--items", default=800, show_default=True, help="Items of the catalogue, at least 200.")
-@click.option("--silos", default=4, show_default=True, help="Store groups, each person in one alone.")
-@click.option(
-    "--epsilon",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 64, min_open=True),
-    help="Person-level.",
-)
-@click.option("--seeds", default="0", show_default=True, help="Separated by commas; each is another world.")
-@click.option(
-    "--results", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to this file too."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def replenishment_truth(
-    persons: int, items: int, silos: int, epsilon: float, seeds: str, results: Path | None, as_json: bool
-) -> None:
-    """Compare forecast dates with those of the law that made a simulated world.
-
-    Example: thousandfaces bench replenishment-truth --persons 6000 --silos 4 --epsilon 1
-    """
-    from recsys.cli import quiet_libraries
-
-    quiet_libraries()
+def _run(sizes: Mapping[str, Any], seeds: Sequence[int], **told: Any) -> Found:
     from experiments.replenishment.truth import run_truth
     from experiments.replenishment.truth_report import TruthOptions
-    from experiments.results_table import command_line
-    from experiments.seeded import seed_numbers
-    from training.progress import shown
 
-    options = TruthOptions(persons=persons, items=items, silos=silos, epsilon=epsilon)
-    command = command_line("thousandfaces", paths=("--results",))
-    with shown() as progress:
-        found = run_truth(options, seed_numbers(seeds), command=command, progress=progress)
-    if results is not None:
-        found.write(results)
-    click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))
+    return run_truth(TruthOptions(**sizes), seeds, **told)
+
+
+replenishment_truth = simulated_command("replenishment-truth", DOC, persons=6_000, run=_run)

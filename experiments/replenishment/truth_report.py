@@ -14,8 +14,7 @@ from experiments.comparison import Entry
 from experiments.replenishment.figures import MethodFigures
 from experiments.replenishment.methods import PRIVATE, TWIN
 from experiments.results_table import comparison_table, write_results
-from recsys.errors import ConfigError
-from recsys.seeds import derive_seed
+from experiments.simulated import SimulatedOptions, world_seed
 from recsys.silos.simulator.config import WorldConfig
 
 LAW, LEARNED, STAMP = "generating_model", "generating_model_learned", "simulated data"
@@ -25,29 +24,18 @@ COLUMNS = (
     *("mae_days", "mae_restricted_days", "mae_over_law", "restricted_over_law", "from_law_days"),
     *("coverage_80", "coverage_80_all", "log_loss_14", "auc_14", "ece_14", "ece_30"),
 )
-LEAST_PERSONS = 100
 
 
 @dataclass(frozen=True)
-class TruthOptions:
+class TruthOptions(SimulatedOptions):
     """Size of the world and the promise; every seed is another world."""
 
     persons: int = 6_000
-    items: int = 800
-    silos: int = 4
-    epsilon: float = 1.0
-    delta: float = 1e-6
-
-    def __post_init__(self) -> None:
-        if self.persons < LEAST_PERSONS:
-            raise ConfigError(f"--persons {self.persons}: give at least {LEAST_PERSONS}, or silos are empty")
-        if self.silos < 1:
-            raise ConfigError(f"--silos {self.silos}: write a number of silos from 1 on")
 
     def world(self, seed: int) -> WorldConfig:
         """The frozen world with disjoint store groups."""
-        own = WorldConfig.seed if seed == 0 else derive_seed(WorldConfig.seed, "replenishment", seed)
-        return WorldConfig.disjoint(self.silos, persons=self.persons, n_items=self.items, seed=own)
+        own = world_seed("replenishment", seed)
+        return self.disjoint(own)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,17 @@ class CategoryScope:
         return CategoryScope(self.names, np.where(hidden[self.position], np.int32(-1), self.position))
 
 
+def check_excluded(exclude: Collection[str], catalogue: Catalogue, where: str) -> None:
+    """Raises ConfigError naming `where` for a category that the catalogue lacks; it would hide nothing."""
+    known = set(catalogue.categories) - {""}
+    for name in exclude:
+        if name not in known:
+            raise ConfigError(
+                f"{where} names {name!r}, no category of the catalogue; "
+                "correct it, or what it means is not left out"
+            )
+
+
 def usable_categories(catalogue: Catalogue, exclude: tuple[str, ...] = ()) -> int:
     """How many categories of the catalogue may be looked at."""
     return len(set(catalogue.categories) - {"", *exclude})

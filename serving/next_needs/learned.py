@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.vocab import Catalogue
-from recsys.errors import ConfigError
+from recsys.models.category_scope import check_excluded
 from recsys.models.followup_rules import FollowUp
 from recsys.silos.config import SiloConfig
 from serving.next_needs.need import NextNeed
@@ -31,12 +31,7 @@ def allowed(rules: Sequence[FollowUp], config: SiloConfig, catalogue: Catalogue)
 
     Raises ConfigError for an exclusion that the catalogue lacks.
     """
-    for name in config.followups_exclude:
-        if name not in set(catalogue.categories) - {""}:
-            raise ConfigError(
-                f"silo '{config.name}': followups_exclude names {name!r}, which is no category of the "
-                "bundle's catalogue; correct it, or what it means is not left out"
-            )
+    check_excluded(config.followups_exclude, catalogue, f"silo '{config.name}': followups_exclude")
     banned = set(config.followups_exclude)
     kept = [rule for rule in rules if not banned & {rule.bought, rule.needed}]
     return tuple(sorted(kept, key=lambda rule: -rule.chance))

@@ -378,3 +378,12 @@ def test_a_misspelt_exclusion_is_refused_before_anything_is_learned_or_charged(
     with pytest.raises(ConfigError, match="followups_exclude names 'helth'"):
         node.release(request_of("followups", run_id="misspelt"))
     assert node.ledger().events() == before
+
+
+def test_areas_without_a_place_are_refused_before_anything_is_charged(node: Node, request_of) -> None:
+    before = node.ledger().events()
+    demand = SETTINGS.demand.model_copy(update={"max_areas": 0})
+    settings = SETTINGS.model_copy(update={"demand": demand}).model_dump_json()
+    with pytest.raises(PlanError, match="store areas, places for 0"):
+        node.release(request_of("demand", run_id="areas", settings=settings))
+    assert node.ledger().events() == before

@@ -308,6 +308,14 @@ def test_areas_without_a_place_are_refused_before_anything_is_spent_on_them(
     assert not any("demand" in spent for spent in charges(world).values())
 
 
+def test_an_exclusion_that_does_not_exist_is_refused_before_anything_is_spent(
+    configured: Configured, world: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"'followups\.exclude' names 'helth'"):
+        run_training(configured('followups.exclude=["helth"]'))
+    assert not any(charges(world).values())
+
+
 def test_research_data_need_the_flag_and_are_stamped(configured: Configured, world: Path) -> None:
     edit(world / "federation.toml", 'data_kind = "simulated"', 'data_kind = "research"')
     with pytest.raises(ConfigError, match="--research-data"):

@@ -1,0 +1,91 @@
+"""What benchmarks on simulated worlds with disjoint store groups are asked, and the command that asks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import click
+
+from recsys.errors import ConfigError
+from recsys.seeds import derive_seed
+from recsys.silos.simulator.config import WorldConfig
+
+
+@dataclass(frozen=True)
+class SimulatedOptions:
+    """Size of the world and the promise; every seed is another world. Raises ConfigError for empty silos."""
+
+    persons: int
+    items: int = 800
+    silos: int = 4
+    epsilon: float = 1.0
+    delta: float = 1e-6
+
+    LEAST_PERSONS: ClassVar[int] = 100
+
+    def __post_init__(self) -> None:
+        if self.persons < self.LEAST_PERSONS:
+            least = self.LEAST_PERSONS
+            raise ConfigError(f"--persons {self.persons}: give at least {least}, or silos are empty")
+        if self.silos < 1:
+            raise ConfigError(f"--silos {self.silos}: write a number of silos from 1 on")
+
+    def disjoint(self, seed: int) -> WorldConfig:
+        """The frozen world with disjoint store groups."""
+        return WorldConfig.disjoint(self.silos, persons=self.persons, n_items=self.items, seed=seed)
+
+
+def world_seed(purpose: str, seed: int) -> int:
+    """The seed of a world; seed 0 is the frozen world itself."""
+    return WorldConfig.seed if seed == 0 else derive_seed(WorldConfig.seed, purpose, seed)
+
+
+class Found(Protocol):
+    """What a benchmark gives back."""
+
+    def write(self, results: Path) -> None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def report(self) -> list[str]: ...
+
+
+def simulated_command(name: str, doc: str, *, persons: int, run: Callable[..., Found]) -> click.Command:
+    """`thousandfaces bench NAME`. run: takes the options by name, `seeds`, `command` and `progress`."""
+
+    @click.command(name=name, help=doc)
+    @click.option("--persons", default=persons, show_default=True, help="Size of the simulated world.")
+    @click.option("--items", default=800, show_default=True, help="Items of the catalogue, at least 200.")
+    @click.option("--silos", default=4, show_default=True, help="Store groups, each person in one alone.")
+    @click.option(
+        "--epsilon",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0, 64, min_open=True),
+        help="Person-level.",
+    )
+    @click.option("--seeds", default="0", show_default=True, help="By commas; each is another world.")
+    @click.option(
+        "--results",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the tables to this file too.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    def command(seeds: str, results: Path | None, as_json: bool, **sizes: Any) -> None:
+        from recsys.cli import quiet_libraries
+
+        quiet_libraries()
+        from experiments.results_table import command_line
+        from experiments.seeded import seed_numbers
+        from training.progress import shown
+
+        told = command_line("thousandfaces", paths=("--results",))
+        with shown() as progress:
+            found = run(sizes, seed_numbers(seeds), command=told, progress=progress)
+        if results is not None:
+            found.write(results)
+        click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))
+
+    return command
