@@ -187,9 +187,9 @@ class Replenishment:
             f"{RICH}: on those and many more, such as an item's exact sales of the last weeks",
             "ece: 10 bins of equal width; ece_by_chance: what a method's ece would be on average, were its "
             "chances right and purchases independent; with customers who differ it would be more",
-            "gap baselines make chances of a gap by an exponential; mae_days: pairs bought again within the data; "
-            "mae_restricted_days: all pairs; dates count up to its end; coverage_80: pairs whose interval ends "
-            "within the data",
+            "gap baselines make chances of a gap by an exponential; mae_days: pairs bought again within the "
+            "data; mae_restricted_days: all pairs; dates count up to its end; coverage_80: pairs whose "
+            "interval ends within the data",
             f"{LIST}: {LENGTH} own items, by the list's score for our models and by chance within {WITHIN} "
             f"days for others; first basket after the cut-off of {self.listed_customers:,} customers; "
             "due_ratio: over the most frequent own items, ties by exact popularity" + self._frequent(),
