@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import httpx
@@ -57,6 +58,7 @@ def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path) -> Iter
     command = [sys.executable, "-m", "recsys.cli", "serve", "--demo", "--bundle", bundle, "--port", str(port)]
     for silo in silos:
         command += ["--silo", str(silo)]
+    signal.signal(signal.SIGTERM, _stop)
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
     try:
@@ -64,6 +66,11 @@ def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path) -> Iter
     finally:
         process.terminate()
         process.wait()
+
+
+def _stop(*_: object) -> NoReturn:
+    """Leave as by Ctrl-C, so that the server is stopped too."""
+    raise KeyboardInterrupt
 
 
 def _announced(process: subprocess.Popen[str], log: Path) -> str:

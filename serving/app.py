@@ -7,12 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from recsys.errors import ConfigError
 from serving import errors
 from serving.customers import endpoints as customers
 from serving.demand import endpoints as demand
 from serving.events import endpoints as events
+from serving.invalid import validation_error
 from serving.items import endpoints as items
 from serving.loading import load_state
 from serving.middleware import Envelope
@@ -66,6 +68,7 @@ def create_demo_app(settings: Sequence[Settings]) -> FastAPI:
         root, silos=[{"name": name, "base": f"silos/{name}/"} for name in names], demo=settings[0].demo
     )
     errors.install(root)
+    root.add_exception_handler(RequestValidationError, validation_error)
     return root
 
 
@@ -92,6 +95,7 @@ def _silo_app(state: State) -> FastAPI:
         app.include_router(router, responses=COMMON_ERRORS)
     app.add_middleware(Envelope, metrics=state.metrics, max_body_bytes=state.settings.max_body_bytes)
     errors.install(app)
+    app.add_exception_handler(RequestValidationError, validation_error)
     return app
 
 

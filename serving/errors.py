@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -82,6 +81,17 @@ def unknown_item(item_id: str, *, field: str, status: int = 422) -> ApiError:
     )
 
 
+def unknown_store(store_id: str, *, field: str) -> ApiError:
+    """422: the silo lists its stores, and this one is not among them."""
+    return ApiError(
+        422,
+        "unknown_store",
+        f"store {shown(store_id)} is not in this silo's stores table",
+        "check the id, or leave it out for what happened in no store",
+        field=field,
+    )
+
+
 def body_too_large(limit: int) -> HTTPException:
     """413, raised while the body is being read."""
     return HTTPException(413, f"the request body is larger than {limit} bytes")
@@ -115,7 +125,6 @@ INTERNAL = ApiError(
 def install(app: FastAPI) -> None:
     """Make every error of the app one JSON shape."""
     app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ThousandFacesError, _domain_error)
 
@@ -141,23 +150,3 @@ async def _domain_error(_: Request, error: Exception) -> Response:
         if isinstance(error, kind):
             return to_response(ApiError(status, code, str(error), remedy))
     return to_response(INTERNAL)
-
-
-async def _validation_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError) or not error.errors():
-        return to_response(INTERNAL)
-    problems = error.errors()
-    first = problems[0]
-    field = _field(first["loc"])
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-    given = "" if isinstance(first.get("input"), dict | list) else f", got {shown(first.get('input'))}"
-    message = f"{field}: {first['msg']}{given}{more}"
-    return to_response(
-        ApiError(422, "invalid_request", message, "correct this field; see /docs for examples", field=field)
-    )
-
-
-def _field(location: tuple[str | int, ...]) -> str:
-    """('body', 'events', 3, 'quantity') -> 'events.3.quantity'."""
-    parts = location[1:] if len(location) > 1 and location[0] in {"body", "query", "path"} else location
-    return ".".join(str(part) for part in parts)

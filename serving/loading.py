@@ -68,6 +68,7 @@ def _load(settings: Settings) -> State:
             events=log.result(),
             clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
             metrics=Metrics(silo=config.name, model_version=bundle.version),
+            stores=frozenset(tables.stores["store_id"].to_pylist()),
             life=Life.load(config, bundle.catalogue, bundle.follow_ups),
             demand=(sales := DemandModel.from_arrays(bundle.demand, bundle.catalogue)),
             outlook=Outlook.of(sales, config.name, bundle.catalogue, tables.stores, tables.stock),

@@ -34,6 +34,7 @@ class State:
 
     events: None where the silo keeps no online store, or its data has no times that events could follow
     life: None where the silo names no plan of life stages
+    stores: ids in the silo's stores table; empty where it lists none
     demand: None where the bundle has no forecast of sales; outlook: None without it, or without stock
     """
 
@@ -50,6 +51,7 @@ class State:
     clock: Clock
     metrics: Metrics
     life: Life | None = None
+    stores: frozenset[str] = frozenset()
     demand: DemandModel | None = None
     outlook: Outlook | None = None
 

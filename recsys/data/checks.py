@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+MOST_UNITS = 1e6
+"""Units of an item at once; more is a mistake in the data."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -52,7 +55,13 @@ NOT_EMPTY = Check(
 NOT_NEGATIVE = Check(
     _not_a_count,
     "negative or not a finite number",
-    "give a number of at least 0 (write returns as event 'return' with a positive quantity)",
+    "give a number of at least 0",
+)
+UNITS = Check(
+    between(0.0, MOST_UNITS, "units").bad,
+    f"negative, above {MOST_UNITS:,.0f}, or not a finite number",
+    f"give a number of at least 0 and at most {MOST_UNITS:,.0f} (write returns as event 'return' with a "
+    "positive quantity)",
 )
 POSITIVE = Check(lambda values: pc.less(values, 1), "below 1", "count from 1, or leave it empty")
 LATITUDE = between(-90.0, 90.0, "degrees north")

@@ -16,6 +16,7 @@ from recsys.data.checks import (
     NOT_EMPTY,
     NOT_NEGATIVE,
     POSITIVE,
+    UNITS,
     Check,
     one_of,
 )
@@ -87,7 +88,7 @@ _INTERACTIONS = TableContract(
         _key("customer_id", "id of the customer in this silo"),
         _key("item_id", "id of the item in the public catalogue"),
         Column("event", STRING, "what happened", default=EventType.PURCHASE.value, check=one_of(EventType)),
-        Column("quantity", FLOAT, "units of the item", default=1.0, check=NOT_NEGATIVE),
+        Column("quantity", FLOAT, "units of the item", default=1.0, check=UNITS),
         Column("price", FLOAT, "currency per unit", check=NOT_NEGATIVE),
         Column("timestamp", UTC_TIME, "time of the event, UTC", complete=True),
         Column("order_no", INTEGER, "position of the order in the customer's history", complete=True),

@@ -129,7 +129,8 @@ class PrivacyStatement:
             f"{outside}Suppose somebody sees everything the silos ever sent and this model, knows everything "
             "about everyone else, and starts from an even guess whether your records were used. They can "
             f"become {sure}, apart from a chance of 1 in {round(1 / self.delta):,}. This counts everything "
-            f"released from your records so far, in up to {self.max_silos_per_person} silo(s)."
+            f"released from your records up to this model, in up to {self.max_silos_per_person} silo(s); "
+            "models that are trained later add to it, and say so in statements of their own."
         )
 
     def to_dict(self) -> dict[str, Any]:

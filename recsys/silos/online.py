@@ -65,7 +65,8 @@ class MergedSilo:
         for table, column in ((Table.ITEMS, "item_id"), (Table.CUSTOMERS, "customer_id")):
             ids = self.base.read(table)[column].combine_chunks()
             online = online.filter(pc.is_in(online[column], value_set=ids))
-        return online
+        stores = self.base.read(Table.STORES)["store_id"].combine_chunks()
+        return _somewhere(online, stores) if len(stores) else online
 
 
 def _unknown(online: pa.Table, rows: pa.Table) -> pa.Table:
@@ -74,11 +75,18 @@ def _unknown(online: pa.Table, rows: pa.Table) -> pa.Table:
     return online.filter(pc.invert(known))
 
 
+def _somewhere(online: pa.Table, stores: pa.Array) -> pa.Table:
+    """The same rows, without a store where it is not listed."""
+    column = online.schema.get_field_index("store_id")
+    known = pc.if_else(pc.is_in(online["store_id"], value_set=stores), online["store_id"], None)
+    return online.set_column(column, online.schema.field(column), known)
+
+
 def with_online(silo: Silo, store: OnlineEventStore) -> Silo:
     """The silo with its online events, each event once; OrderingError if the silo has no timestamps.
 
-    Online events of items or customers that the silo's tables no longer list are left out: a product that was
-    taken off the shelf must not stop the next training.
+    Online events of items or customers that the silo's tables no longer list are left out, and stores that
+    are not listed count as unknown: what was closed or taken off the shelf must not stop the next training.
     """
     if silo.ordering is not Ordering.TIMESTAMP:
         raise OrderingError(

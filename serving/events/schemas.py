@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from recsys.data.checks import MOST_UNITS
 from recsys.data.history import EventType
 from serving.schemas import Identifier, Input
 
@@ -56,7 +57,7 @@ class EventIn(Input):
     customer_id: Identifier
     item_id: Identifier
     event: EventType = EventType.PURCHASE
-    quantity: float = Field(default=1.0, ge=0, le=1e6, description="Units.")
+    quantity: float = Field(default=1.0, ge=0, le=MOST_UNITS, description="Units.")
     timestamp: Moment = Field(description="With a UTC offset; at most five minutes ahead of the server.")
     store_id: Identifier | None = None
     price: float | None = Field(default=None, ge=0, le=1e9, description="Per unit.")

@@ -10,7 +10,7 @@ from itertools import groupby
 from recsys.data.history import SIGNALS, EventType
 from recsys.silos.online import Event
 from serving.customers.profiles import Arrival, Consent
-from serving.errors import ApiError, no_consent, unknown_customer, unknown_item
+from serving.errors import ApiError, no_consent, unknown_customer, unknown_item, unknown_store
 from serving.events.log import EventLog, EventStoreError
 from serving.events.schemas import EventIn
 from serving.state import State
@@ -71,6 +71,8 @@ def _checked(state: State, number: int, event: EventIn) -> Event:
         raise no_consent(event.customer_id, "personalisation", field=f"events.{number}.customer_id")
     if state.item(event.item_id) is None:
         raise unknown_item(event.item_id, field=f"events.{number}.item_id")
+    if event.store_id is not None and state.stores and event.store_id not in state.stores:
+        raise unknown_store(event.store_id, field=f"events.{number}.store_id")
     _refuse_future(state, number, event)
     return Event(
         event.event_id,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from recsys.data.checks import MOST_UNITS
 from recsys.data.history import EventType
 from recsys.recommend.types import Scene
 from serving.events.schemas import Moment
@@ -16,7 +17,7 @@ MAX_HISTORY = 1_000
 MAX_EXCLUDE = 1_000
 MAX_CONTEXT = 100
 
-Quantity = Annotated[float, Field(ge=0, le=1e6)]
+Quantity = Annotated[float, Field(ge=0, le=MOST_UNITS)]
 
 
 class HistoryEntry(Input):

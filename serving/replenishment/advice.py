@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.bundle.contents import Bundle
+from recsys.data.checks import MOST_UNITS
 from recsys.data.history import SECONDS_PER_DAY
 from serving.replenishment.calendar import as_date, local_days
 
 OFFER = 0.9  # of the public list price, or less
 LONGEST_GAP, LEAST_PURCHASES, LIKELY = 45.0, 3, 0.5
-MOST_UNITS = 1e6  # bought at a time; more is an error in the data, and no advice is made of it
 
 
 def stock_up(

@@ -55,6 +55,38 @@ BODIES: list[tuple[str, Any, str | None]] = [
 ]
 
 
+JSON = {"content-type": "application/json"}
+WORDS: list[tuple[str, Any, str]] = [
+    (
+        EVENTS,
+        event("e", quantity=-1),
+        "events.0.quantity: Input should be greater than or equal to 0, got '-1'",
+    ),
+    (EVENTS, {"events": [event("a", quantity=-1, colour="red")]}, "(and 1 more problem)"),
+    (EVENTS, {"events": []}, "List should have at least 1 item after validation"),
+    (RECOMMEND, {"k": None}, "k: Input should be a valid integer, got null"),
+    (RECOMMEND, {"customer_id": "a\nb"}, "customer_id: has characters that no id has"),
+    (RECOMMEND, {"customer_id": "a", "history": []}, "body: send either 'customer_id' or 'history'"),
+    (RECOMMEND, {"history": [{"item_id": item(1)}] * 1001}, "List should have at most 1000 items"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "words"), WORDS)
+def test_messages_are_for_people(client: TestClient, path: str, body: Any, words: str) -> None:
+    message = client.post(path, json=body).json()["error"]["message"]
+    assert words in message
+    assert words.endswith(")") or "more problem" not in message
+
+
+def test_what_is_no_json_is_said_to_be_none(client: TestClient) -> None:
+    error = client.post(RECOMMEND, content=b'{"k": 5,}', headers=JSON).json()["error"]
+    assert error["message"].startswith("body: not JSON at character 8: ")
+    assert error["field"] == "body"
+    sent = client.post(RECOMMEND, content=b'{"k": 5}', headers={"content-type": "text/plain"})
+    assert sent.status_code == 422
+    assert "content-type: application/json" in sent.json()["error"]["what_to_do"]
+
+
 @pytest.mark.parametrize(("path", "body", "field"), BODIES)
 def test_a_body_that_breaks_the_contract(client: TestClient, path: str, body: Any, field: str | None) -> None:
     response = client.post(path, json=body)

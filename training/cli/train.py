@@ -89,8 +89,10 @@ def summary(result: TrainingResult) -> str:
     lines = [
         f"Run {result.run_id} finished in {sum(report['seconds'].values()):.0f} s.",
         "",
-        f"Privacy: epsilon {report['person_epsilon']:.3f} (promised at most {report['target_epsilon']:g}) "
-        f"at delta {report['delta']:g}, for one person in up to {report['max_silos_per_person']} silos.",
+        f"Privacy: epsilon {report['person_epsilon_lifetime']:.3f} at delta {report['delta']:g}, for one "
+        f"person in up to {report['max_silos_per_person']} silos, over the lifetime of the ledgers;",
+        f"         by this run alone {report['person_epsilon']:.3f} (promised at most "
+        f"{report['target_epsilon']:g}).",
         *_warnings(report),
         "",
         *_table(report["silos"]),

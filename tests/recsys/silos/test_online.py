@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_online_rows_about_what_is_gone_do_not_stop_training(silo: FileSilo, sto
     store.append([event("a", customer="gone"), event("b", item="gone"), event("c")])
     rows = read_checked(with_online(silo, store)).interactions
     assert rows["event_id"].to_pylist() == ["e1", "e2", "e3", "c"]
+
+
+def test_a_store_that_is_not_listed_does_not_stop_training(
+    write_silo: WriteSilo, store: OnlineEventStore, now: datetime
+) -> None:
+    folder = write_silo("csv", {"stores": {"store_id": ["s1"]}})
+    store.append([replace(event("a"), store_id="s1"), replace(event("b"), store_id="closed"), event("c")])
+    merged = with_online(FileSilo("north", folder, now=now), store)
+    rows = read_checked(merged).interactions
+    assert rows["store_id"].to_pylist()[-3:] == ["s1", None, None]
+    assert rows["event_id"].to_pylist()[-3:] == ["a", "b", "c"]
 
 
 def test_a_silo_without_times_cannot_be_merged(

@@ -3,6 +3,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -175,3 +177,15 @@ def test_a_body_past_the_bound_is_refused(
     assert response.status_code == 413
     assert response.json()["error"]["code"] == "body_too_large"
     assert response.headers["x-request-id"]
+
+
+def test_a_store_that_the_silo_does_not_list_is_refused(
+    settings: Settings, serve: Callable[..., TestClient]
+) -> None:
+    assert serve(settings).post("/v1/events", json=event("a", store_id="any")).status_code == 202
+    pq.write_table(pa.table({"store_id": ["s-1", "s-2"]}), settings.silo.parent / "stores.parquet")
+    client = serve(settings)
+    error = client.post("/v1/events", json=event("b", store_id="closed")).json()["error"]
+    assert (error["code"], error["field"]) == ("unknown_store", "events.0.store_id")
+    assert "'closed' is not in this silo's stores table" in error["message"]
+    assert client.post("/v1/events", json=event("b", store_id="s-1")).status_code == 202

