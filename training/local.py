@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.history import SECONDS_PER_DAY
 from recsys.errors import PlanError
-from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
+from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
 from recsys.models.rhythm import Examples, Public
@@ -30,6 +30,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
 )
@@ -43,6 +44,7 @@ BOUNDS = {
     COPURCHASE: copurchase.CLIP_NORM,
     INTERVALS: replenishment.CLIP_NORM,
     RHYTHM: rhythm.CLIP_NORM,
+    SEASON: season.CLIP_NORM,
     FOLLOWUPS: followups.CLIP_NORM,
     DEMAND: demand.CLIP_NORM,
     METRICS: evaluation.CLIP_NORM,
@@ -105,6 +107,24 @@ def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRoun
         data.kept.clear()
         data.kept[public.key] = Examples(histories, public)
     return data.kept[public.key]
+
+
+def season_sum(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
+) -> Released:
+    """Sum over customers of their bounded days of purchase by category and month, noised; float32 [cells].
+
+    Raises PlanError where nobody said up to when the data are complete.
+    """
+    _need(reservation, plan)
+    return _release(SEASON, season_days(data, settings).ravel(), data, plan, reservation)
+
+
+def season_days(data: TrainingData, settings: SiloSettings) -> NDArray[np.float64]:
+    """The raw sum of `season_sum`; float64 [years, categories, months]."""
+    catalogue, histories = data.dataset.catalogue, data.dataset.histories
+    window = season.Window(_end(settings, histories.utc_offset_seconds), settings.season.years)
+    return season.contribution(histories, catalogue, window, full_days=settings.season.full_days)
 
 
 def followup_sum(

@@ -25,6 +25,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
 )
@@ -222,6 +223,12 @@ def _rhythm(
     return local.rhythm_sum(data, plan, settings, told, reservation)
 
 
+def _season(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, _request: Request, reservation: Reservation
+) -> Released:
+    return local.season_sum(data, plan, settings, reservation)
+
+
 def _followups(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
@@ -258,6 +265,7 @@ _MAKERS = {
     POPULARITY: _popularity,
     INTERVALS: _intervals,
     RHYTHM: _rhythm,
+    SEASON: _season,
     FOLLOWUPS: _followups,
     DEMAND: _demand,
     COPURCHASE: _copurchase,
