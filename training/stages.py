@@ -17,7 +17,6 @@ from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARIT
 from training.scopes import category_scope, pair_scope
 from training.session import Arrays, Session
 
-
 NO_SEASON = (
     "what silos sent does not stand clear of noise; customers are few, or nobody's data go back further than "
     "the years before 'until' that count"

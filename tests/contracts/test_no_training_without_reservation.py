@@ -26,7 +26,7 @@ from training.messages import Request
 from training.node import Node
 from training.spend import spending
 
-STAGES = ("popularity", "intervals", "copurchase", "rhythm", "followups", "demand", "towers")
+STAGES = ("popularity", "intervals", "copurchase", "rhythm", "season", "followups", "demand", "towers")
 SUMS = STAGES[:-1]
 SETTINGS = TrainingConfig(rhythm={"as_of": "2026-06-29T00:00:00Z"}).silo_settings(ordered=True)
 
@@ -96,6 +96,7 @@ def test_stage_functions_refuse_anything_but_a_reservation(
         lambda: local.interval_sum(data, plan, forged),
         lambda: local.copurchase_sum(data, plan, settings, published, forged),
         lambda: local.rhythm_sum(data, plan, settings, told, forged),
+        lambda: local.season_sum(data, plan, settings, forged),
         lambda: local.followup_sum(data, plan, settings, published, forged),
         lambda: local.demand_sum(data, plan, settings, published, forged),
         lambda: local.tower_gradient(data, plan, settings, published, np.zeros(1, np.float32), forged),

@@ -76,7 +76,7 @@ class Seasons:
 
     def time(self, items: NDArray[np.int64], days: NDArray[np.integer]) -> NDArray[np.float64]:
         """How much of an item's demand there was from the window's first day to days; float64."""
-        return self.clock[self.category[items], days]
+        return np.asarray(self.clock[self.category[items], days])
 
     def wanted(
         self, items: NDArray[np.int64], days: NDArray[np.int64], random: np.random.Generator
