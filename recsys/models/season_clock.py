@@ -1,8 +1,10 @@
 """Published seasons in use: a clock for each category that runs faster where more of it is bought.
 
 By this clock a pair is bought alike all year: gaps, the time since the latest purchase and the days ahead are
-all measured by it. A pair whose whole past lies in high season is so not expected sooner still, and one whose
-past lies in low season is; the hazard of a day ahead is that day's factor times the hazard by the clock.
+all measured by it, and the hazard of a day ahead is that day's factor times the hazard by the clock. Each
+pair's clock is set so that it ran like the calendar's on average since the pair's first purchase, the more so
+the more of the pair's own gaps there are (what is usual for an item holds for the whole year): a pair whose
+whole past lies in high season is not expected sooner still, and one whose past lies in low season is.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import BundleError
-from recsys.features.rhythm import OWN_PRIOR, Rhythms
+from recsys.features.rhythm import OWN_PRIOR, PACE_PRIOR, Rhythms
 from recsys.models.season import MONTHS, month_of
 
 DAYS_A_MONTH = 365.2425 / MONTHS
@@ -69,12 +71,14 @@ class Season:
             gained = self._days(own, now)
             elapsed = pairs.elapsed + gained - self._days(own, position(day - pairs.elapsed))
             age = pairs.age + gained - self._days(own, position(day - pairs.age))
-            gaps = np.maximum(pairs.purchases - 1, 0)
+            gaps = np.maximum(pairs.purchases - 1, 0)  # none: whatever stretch is, it counts 0
             span = np.maximum(pairs.age - pairs.elapsed, 1e-9)
             stretch = np.log(np.maximum((age - elapsed) / span, LEAST_FACTOR))
-            gap = pairs.gap + np.where(gaps > 0, gaps / (gaps + OWN_PRIOR) * stretch, 0.0)
-            days = ahead + self._days(own[:, None], later) - gained[:, None]
-            return replace(pairs, elapsed=elapsed, age=age, gap=gap), days
+            lived = gaps / (gaps + PACE_PRIOR) * np.log(age / pairs.age)
+            gap = pairs.gap + gaps / (gaps + OWN_PRIOR) * stretch - lived
+            pace = np.exp(-lived)
+            days = (ahead + self._days(own[:, None], later) - gained[:, None]) * pace[:, None]
+            return replace(pairs, elapsed=elapsed * pace, age=age * pace, gap=gap), days
 
         return tell
 

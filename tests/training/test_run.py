@@ -64,8 +64,8 @@ def test_what_was_spent_is_what_was_planned(trained) -> None:
     assert report["person_epsilon"] <= 4
     assert report["unconfirmed_silos"] == []
     for spent in report["silos"].values():
-        # One release each for five statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
-        assert spent["reservations"] == 11
+        # One release each for six statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
+        assert spent["reservations"] == 12
         assert spent["epsilon"] < report["person_epsilon"]
 
 
@@ -220,7 +220,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"citygrocer": 5 + 3 + 5}
+    assert result.report["missed_rounds"] == {"citygrocer": 6 + 3 + 5}
     assert charges(world)["citygrocer"] == []
     with pytest.raises(PlanError, match="citygrocer: plan-refused"):
         run_training(configured("quorum=3"))
