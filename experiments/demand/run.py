@@ -33,7 +33,7 @@ from training.progress import Progress, silent
 from training.run import run_training
 from training.scopes import demand_scope
 
-UNBOUNDED = 1e9
+UNBOUNDED = 1e5  # units that no customer buys; sums are on a grid of 2^-32 of it
 NAIVE_WEEKS = 4
 
 

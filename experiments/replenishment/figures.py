@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.replenishment.dates import date_figures
 from experiments.replenishment.forecast import Forecast
-from experiments.replenishment.outcomes import Figure, Outcomes, ends_of, mean_ends
+from experiments.replenishment.outcomes import Figure, Outcomes, ends_of, mean_ends, redrawn_means
 from recsys.metrics.probability import (
     BINS,
     Calibration,
@@ -19,9 +19,11 @@ from recsys.metrics.probability import (
     brier_scores,
     equal_mass_bins,
     equal_width_bins,
+    error_by_chance,
     log_losses,
 )
 from recsys.models.replenishment import HORIZONS
+from recsys.seeds import rng
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class MethodFigures:
     """Figures by name with 95 % intervals of some, and the reliability of each horizon.
 
     chosen: what was tuned, and on the past alone
+    redrawn: log losses and areas in each resample of customers, the same resamples for every method of a cut
     """
 
     private: bool
@@ -37,6 +40,7 @@ class MethodFigures:
     reliability: Mapping[int, Calibration]
     seconds: float
     chosen: Mapping[str, Any]
+    redrawn: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; figures that are not known are null."""
@@ -70,38 +74,59 @@ def method_figures(
     values: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     reliability: dict[int, Calibration] = {}
+    redrawn: dict[str, NDArray[np.float64]] = {}
     draws = outcomes.draws()
     for column, horizon in enumerate(HORIZONS):
-        chances, bought = forecast.chances[:, column], outcomes.next < horizon
-        reliability[horizon] = Calibration.of(chances, bought, equal_width_bins(chances))
-        for name, (value, ends) in _chance_figures(chances, bought, outcomes.rows, draws).items():
+        judged = _Judged(forecast.chances[:, column], outcomes.next < horizon, outcomes.rows, draws)
+        reliability[horizon] = judged.reliability
+        again = judged.redrawn()
+        redrawn |= {f"{name}_{horizon}": found for name, found in again.items()}
+        for name, (value, ends) in judged.figures(again).items():
             values[f"{name}_{horizon}"], intervals[f"{name}_{horizon}"] = value, ends
+        values[f"ece_by_chance_{horizon}"] = judged.error_by_chance
     for name, (value, ends) in (date_figures(forecast, outcomes, draws) | dict(extra)).items():
         values[name], intervals[name] = value, ends
-    return MethodFigures(private, values, intervals, reliability, seconds, chosen)
+    return MethodFigures(private, values, intervals, reliability, seconds, chosen, redrawn)
 
 
-def _chance_figures(
-    chances: NDArray[np.float64],
-    bought: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-    draws: NDArray[np.float64],
-) -> dict[str, Figure]:
-    losses, squares, ranks = (
-        log_losses(chances, bought),
-        brier_scores(chances, bought),
-        Ranks.of(chances, bought),
-    )
-    areas = [ranks.auc(draw[rows]) for draw in draws]
-    found = {
-        "log_loss": (float(losses.mean()), mean_ends(losses, rows, draws)),
-        "brier": (float(squares.mean()), mean_ends(squares, rows, draws)),
-        "auc": (ranks.auc(), ends_of(areas)),
-    }
-    for name, which in {"ece": equal_width_bins(chances), "ece_mass": equal_mass_bins(chances)}.items():
-        error = Calibration.of(chances, bought, which).error
-        found[name] = (error, _calibration_ends(chances - bought, which, rows, draws))
-    return found
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Chances within one horizon, and what happened."""
+
+    chances: NDArray[np.float64]
+    bought: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    draws: NDArray[np.float64]
+
+    @property
+    def reliability(self) -> Calibration:
+        return Calibration.of(self.chances, self.bought, equal_width_bins(self.chances))
+
+    @property
+    def error_by_chance(self) -> float:
+        which = equal_width_bins(self.chances)
+        return error_by_chance(self.chances, which, rng(0, "replenishment", "by chance"))
+
+    def redrawn(self) -> dict[str, NDArray[np.float64]]:
+        ranks = Ranks.of(self.chances, self.bought)
+        losses = log_losses(self.chances, self.bought)
+        return {
+            "log_loss": redrawn_means(losses, self.rows, self.draws),
+            "auc": np.asarray([ranks.auc(draw[self.rows]) for draw in self.draws]),
+        }
+
+    def figures(self, redrawn: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+        chances, bought = self.chances, self.bought
+        squares = brier_scores(chances, bought)
+        found = {
+            "log_loss": (float(log_losses(chances, bought).mean()), ends_of(redrawn["log_loss"])),
+            "brier": (float(squares.mean()), mean_ends(squares, self.rows, self.draws)),
+            "auc": (Ranks.of(chances, bought).auc(), ends_of(redrawn["auc"])),
+        }
+        for name, which in {"ece": equal_width_bins(chances), "ece_mass": equal_mass_bins(chances)}.items():
+            error = Calibration.of(chances, bought, which).error
+            found[name] = (error, _calibration_ends(chances - bought, which, self.rows, self.draws))
+        return found
 
 
 def _calibration_ends(

@@ -43,13 +43,20 @@ class Outcomes:
         return rng(0, "replenishment", n).multinomial(n, np.full(n, 1.0 / n), RESAMPLES).astype(np.float64)
 
 
+def redrawn_means(
+    values: NDArray[np.float64], rows: NDArray[np.int64], draws: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The mean of rows in each resample of customers; float64 [draws]."""
+    n = draws.shape[1]
+    sums, counts = np.bincount(rows, values, minlength=n), np.bincount(rows, minlength=n)
+    return np.asarray((draws @ sums) / np.maximum(draws @ counts, 1.0))
+
+
 def mean_ends(
     values: NDArray[np.float64], rows: NDArray[np.int64], draws: NDArray[np.float64]
 ) -> tuple[float, float]:
     """95 % interval of the mean of rows when customers are drawn again."""
-    n = draws.shape[1]
-    sums, counts = np.bincount(rows, values, minlength=n), np.bincount(rows, minlength=n)
-    return ends_of((draws @ sums) / np.maximum(draws @ counts, 1.0))
+    return ends_of(redrawn_means(values, rows, draws))
 
 
 def ends_of(found: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from experiments.replenishment.due_list import LENGTH, WITHIN
 from experiments.replenishment.figures import MethodFigures
 from experiments.replenishment.methods import BOOSTED, PRIVATE, RICH, TWIN
 from experiments.replenishment.options import ReplenishmentOptions
+from experiments.replenishment.outcomes import ends_of
 from experiments.replenishment.protocol import Cut
 from experiments.results_table import comparison_table, write_results
 from recsys.models.replenishment import HORIZONS
@@ -27,8 +28,24 @@ COLUMNS = (
     *(f"{name}_{horizon}" for horizon in (14, 30) for name in ("log_loss", "auc", "ece", "brier")),
     *("mae_days", "mae_restricted_days", "coverage_80", LIST, "due_ratio"),
 )
-EVERY = tuple(f"{name}_{h}" for name in ("log_loss", "auc", "ece", "ece_mass", "brier") for h in HORIZONS)
+MEASURES = ("log_loss", "auc", "ece", "ece_by_chance", "ece_mass", "brier")
+EVERY = tuple(f"{name}_{h}" for name in MEASURES for h in HORIZONS)
 JUDGED_AT = (14, 30)
+AGAINST = (
+    "private over others (log loss: below 1 is better; AUC: above), in brackets the 95 % interval of drawing "
+    "customers again"
+)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A figure over another one, and the 95 % interval when customers are drawn again."""
+
+    value: float
+    ends: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ({self.ends[0]:.4f} to {self.ends[1]:.4f})"
 
 
 @dataclass(frozen=True)
@@ -95,20 +112,29 @@ class Replenishment:
         return None if not values or np.isnan(values).any() else median(values)
 
     @property
-    def against(self) -> dict[str, float | None]:
+    def against(self) -> dict[str, Ratio]:
         """The private model's figures over those of the trees, and over the best other baseline's."""
-        found: dict[str, float | None] = {}
         methods = next(iter(self.by_seed.values()))
         others = [name for name in methods if name not in (PRIVATE, TWIN, BOOSTED, RICH)]
+        found: dict[str, Ratio] = {}
         for h in JUDGED_AT:
             for figure, best in ((f"log_loss_{h}", min), (f"auc_{h}", max)):
-                known = [value for name in others if (value := self.middle(name, figure)) is not None]
-                ours = self.middle(PRIVATE, figure)
-                for name in (BOOSTED, RICH):
-                    trees = self.middle(name, figure)
-                    found[f"{figure}_over_{name}"] = ours / trees if ours and trees else None
-                found[f"{figure}_over_best_other"] = ours / best(known) if ours and known else None
+                known = {name: value for name in others if (value := self.middle(name, figure)) is not None}
+                rivals = {name: name for name in (BOOSTED, RICH)}
+                if known:
+                    rivals["best_other"] = best(known, key=known.__getitem__)
+                for label, name in rivals.items():
+                    if (ratio := self._over(name, figure)) is not None:
+                        found[f"{figure}_over_{label}"] = ratio
         return found
+
+    def _over(self, name: str, figure: str) -> Ratio | None:
+        """A private figure over another method's: medians over seeds, and resamples of the median seed."""
+        ours, theirs = self.middle(PRIVATE, figure), self.middle(name, figure)
+        if not ours or not theirs:
+            return None
+        middle = min(self.by_seed.values(), key=lambda found: abs(found[PRIVATE].values[figure] - ours))
+        return Ratio(ours / theirs, ends_of(middle[PRIVATE].redrawn[figure] / middle[name].redrawn[figure]))
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object: medians over seeds, and of several seeds each one's figures under `seeds`."""
@@ -131,7 +157,8 @@ class Replenishment:
             "judged_customers": self.judged_customers,
             "listed_customers": self.listed_customers,
             "bought_within": {str(h): rate for h, rate in self.rates.items()},
-            "against": self.against,
+            "against": {name: ratio.value for name, ratio in self.against.items()},
+            "against_intervals": {name: list(ratio.ends) for name, ratio in self.against.items()},
             "notes": list(self.notes),
             "seconds": round(self.seconds, 1),
             "peak_rss_mb": round(self.peak_rss_mb),
@@ -144,7 +171,7 @@ class Replenishment:
     def facts(self) -> list[str]:
         """What has to be known to read the tables."""
         spent = "" if self.epsilon_spent is None else f" (spent {self.epsilon_spent:.3f})"
-        ratios = ", ".join(f"{name} {value:.4f}" for name, value in self.against.items() if value is not None)
+        ratios = ", ".join(f"{name} {ratio}" for name, ratio in self.against.items())
         return [
             f"{self.dataset}; research data, {STAMP}",
             f"{self.customers:,} training customers, {self.items:,} items, {self.silos} silos; judged: "
@@ -155,12 +182,14 @@ class Replenishment:
             "bought within "
             + ", ".join(f"{h} days {rate:.4f}" for h, rate in self.rates.items())
             + ": the share of judged pairs",
-            *([f"private over others (log loss: below 1 is better; AUC: above): {ratios}"] if ratios else []),
+            *([f"{AGAINST}: {ratios}"] if ratios else []),
             f"{BOOSTED}: trees on the same features as the private model, with exact statistics of items; "
             f"{RICH}: on those and many more, such as an item's exact sales of the last weeks",
-            "gap baselines make chances of a gap by an exponential; ece: 10 bins of equal width; mae_days: "
-            "pairs bought again within the data; mae_restricted_days: all pairs; dates count up to its end; "
-            "coverage_80: pairs whose interval ends within the data",
+            "ece: 10 bins of equal width; ece_by_chance: what a method's ece would be on average, were its "
+            "chances right and purchases independent; with customers who differ it would be more",
+            "gap baselines make chances of a gap by an exponential; mae_days: pairs bought again within the "
+            "data; mae_restricted_days: all pairs; dates count up to its end; coverage_80: pairs whose "
+            "interval ends within the data",
             f"{LIST}: {LENGTH} own items, by the list's score for our models and by chance within {WITHIN} "
             f"days for others; first basket after the cut-off of {self.listed_customers:,} customers; "
             "due_ratio: over the most frequent own items, ties by exact popularity" + self._frequent(),

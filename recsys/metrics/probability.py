@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 and 1, so that one certain mistake costs 13.8 and not infinity."""
 BINS = 10
+CHANCE_DRAWS = 200
 
 
 def log_losses(chances: NDArray[np.float64], outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -90,3 +91,19 @@ class Calibration:
     def error(self) -> float:
         """Expected calibration error: mean of |expected - happened| over rows (Naeini et al. 2015)."""
         return float(np.abs(self.expected - self.happened).sum() / max(self.rows.sum(), 1.0))
+
+
+def error_by_chance(
+    chances: NDArray[np.float64], which: NDArray[np.int64], random: np.random.Generator, bins: int = BINS
+) -> float:
+    """Calibration error that right probabilities have on so few rows: the mean over draws of the outcomes.
+
+    which: int64 [n], each row's bin. Outcomes are drawn on their own; those that go together, as one
+    customer's, differ more from what is expected, so that even right probabilities have more than this.
+    """
+    expected = np.bincount(which, chances, minlength=bins)
+    errors = [
+        np.abs(np.bincount(which, random.random(len(chances)) < chances, minlength=bins) - expected).sum()
+        for _ in range(CHANCE_DRAWS)
+    ]
+    return float(np.mean(errors) / max(len(chances), 1))

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories
 from recsys.errors import ConfigError
 from recsys.features.pairs import ItemSets, recent_items
+from recsys.privacy.clipping import MARGIN
 
 CLIP_NORM = 1.0
 SMALLEST_SCALE = 0.01
 CENTRING = 0.4
 CELLS_AT_ONCE = 4_000_000
 HALVINGS = 100
-_INSIDE = 1.0 - 5e-7  # keeps rounding on the safe side of the bound
 _NOTHING = 1e-5  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
 
 
@@ -130,6 +130,8 @@ def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.f
 
     Guarantee: unit one customer with all events, relation add or remove one: adding or removing a customer
     changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are.
+    What customers have in common is subtracted from the sum at once, so the sum is rounded as a whole;
+    vectors end `MARGIN` below the bound, which is more than that.
     It is a raw sum: it may leave the silo only through a noised and charged release.
     """
     position = np.full(scope.n_items, -1, np.int32)
@@ -171,7 +173,7 @@ def _weights(sets: ItemSets, local: NDArray[np.int32], scope: PairScope) -> NDAr
     g = CENTRING * taken
     norm2 = (square**2 - quartic) / 2.0 + g * (along**2 - both) + g**2 * (second**2 - fourth) / 2.0
     sends = (k >= 2) & (norm2 > _NOTHING * (square + g * second) ** 2)
-    return np.where(sends, _INSIDE * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
+    return np.where(sends, MARGIN * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
 
 
 def _pair_sums(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories, Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, OrderingError
+from recsys.privacy.clipping import WITHIN, on_grid
 
 CLIP_NORM = 1.0
 DAYS = 7
@@ -30,7 +31,6 @@ MOST_WEIGHT = 1e3
 LEAST_UNITS, MOST_UNITS = 1e-6, 1e9
 """Between which units and bounds lie: squares of much smaller or larger numbers are 0 or infinite, and a norm
 that is taken of them bounds nothing."""
-_INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
 class Split(NamedTuple):
@@ -224,5 +224,5 @@ def _part(
     keys, place = np.unique(customers * length + cells, return_inverse=True)
     own, sums = keys // length, np.bincount(place, values)
     norms = np.sqrt(np.bincount(own, sums**2))
-    scale = np.sqrt(share) * _INSIDE / np.maximum(norms, bound)
-    return np.bincount(keys % length, sums * scale[own], minlength=length).astype(np.float64)
+    scale = np.sqrt(share) * WITHIN * CLIP_NORM / np.maximum(norms, bound)
+    return np.bincount(keys % length, on_grid(sums * scale[own]), minlength=length).astype(np.float64)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories, Ordering
 from recsys.errors import OrderingError
 from recsys.models.category_scope import CategoryScope
+from recsys.privacy.clipping import WITHIN, on_grid
 
 CLIP_NORM = 1.0
 EDGES = np.array([0, 14, 30, 60, 90, 180, 365])
@@ -21,7 +22,6 @@ EXPOSURE = 0.5
 CUSTOMERS_AT_ONCE = 1_000
 PAIRS_AT_ONCE = 10_000_000  # of categories: how much memory is used must not depend on what was bought
 _SPAN = np.int64(1 << 26)  # more days than there are between any two that can be written down
-_INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
 def shape(scope: CategoryScope) -> tuple[int, int, int]:
@@ -64,8 +64,8 @@ def contribution(
         bought = bought.where(bought.baskets() < end)
     for cells in _cells(bought, scope, end):
         squares = np.bincount(cells.rows, cells.values**2, CUSTOMERS_AT_ONCE)
-        scale = _INSIDE * CLIP_NORM / np.sqrt(np.maximum(squares, full_cells))
-        total += np.bincount(cells.places, cells.values * scale[cells.rows], len(total))
+        scale = WITHIN * CLIP_NORM / np.sqrt(np.maximum(squares, full_cells))
+        total += np.bincount(cells.places, on_grid(cells.values * scale[cells.rows]), len(total))
     return total.reshape(shape(scope))
 
 

@@ -12,6 +12,7 @@ from recsys.data.history import Histories
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
 from recsys.features.cycles import intervals
+from recsys.privacy.clipping import WITHIN, on_grid
 
 CLIP_NORM = 1.0
 BINS = 32
@@ -21,7 +22,6 @@ CENTRES = (_EDGES[1:] + _EDGES[:-1]) / 2.0  # log days
 NARROWEST, WIDEST = 0.05, 2.0  # variances of a log gap that are considered
 CERTAIN = 3.0  # standard deviations of noise that the whole histogram must exceed to say anything
 EM_STEPS = 5
-_INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 _MEANS, _VARIANCES = (
     grid.ravel() for grid in np.meshgrid(np.linspace(0.0, _EDGES[-1], 67), np.geomspace(NARROWEST, WIDEST, 9))
@@ -89,7 +89,7 @@ def contribution(h: Histories, catalogue: Catalogue) -> NDArray[np.float64]:
     keys, counts = np.unique(cycles.customers[pairs] * np.prod(shape) + cells, return_counts=True)
     customers, cells = np.divmod(keys, np.prod(shape))
     norms = np.sqrt(np.bincount(customers, counts.astype(np.float64) ** 2))
-    values = _INSIDE * CLIP_NORM * counts / norms[customers]
+    values = on_grid(WITHIN * CLIP_NORM * counts / norms[customers])
     return np.bincount(cells, values, minlength=int(np.prod(shape))).astype(np.float64).reshape(shape)
 
 

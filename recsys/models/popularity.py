@@ -9,12 +9,12 @@ from recsys.data.history import Histories, Ordering
 from recsys.errors import ConfigError
 from recsys.features.pairs import ItemSets, group_pairs, recent_items
 from recsys.features.sequences import baskets_ago
+from recsys.privacy.clipping import WITHIN, on_grid
 
 GRID_POINTS = 80
 EM_STEPS = 100
 CERTAIN = 5.0  # standard deviations of noise above which an observation needs no shrinkage
 CLIP_NORM = 1.0
-_INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 
 def contribution(
@@ -35,7 +35,7 @@ def contribution(
     if (decay != 1.0 or basket_power != 0.0) and h.ordering is not Ordering.NONE and len(weights):
         weights = _weights(h.purchases(), sets, decay, basket_power)
     norms = np.sqrt(np.bincount(sets.rows, weights=weights**2, minlength=len(sets)))
-    share = _INSIDE * weights / norms[sets.rows]
+    share = on_grid(WITHIN * CLIP_NORM * weights / norms[sets.rows])
     return np.asarray(np.bincount(sets.items, weights=share, minlength=n_items), np.float64)
 
 

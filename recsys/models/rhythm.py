@@ -18,7 +18,7 @@ from recsys.data.history import Histories
 from recsys.features.rhythm import Rhythms, rhythms
 from recsys.models.hazard import DIMENSIONS, LEAST_LOG, MOST_LOG, fixed_columns, varying_columns
 from recsys.models.rhythm_start import START, WHITEN
-from recsys.privacy.clipping import clip_rows
+from recsys.privacy.clipping import clip_rows, on_grid
 
 CLIP_NORM = 1.0
 SCALE = 4.0  # norm of a customer's gradient that makes CLIP_NORM
@@ -126,7 +126,7 @@ class Examples:
         total = np.zeros(LENGTH)
         with np.errstate(all="ignore"):  # what is not finite becomes zero
             for rows in self._parts():
-                total += clip_rows(rows.gradients(moved) / SCALE, CLIP_NORM).sum(axis=0)
+                total += on_grid(clip_rows(rows.gradients(moved) / SCALE, CLIP_NORM)).sum(axis=0)
         return total
 
     def _parts(self) -> Iterator[Rows]:

@@ -3,6 +3,9 @@
 Guarantee: after clipping each customer's vector has an L2 norm of at most `clip_norm`, in exact arithmetic
 over the stored float32 or float64 values, and depends on no other customer. Non-finite contributions become
 zero first: one NaN would otherwise poison the sum and show its owner.
+
+Sums are exact too where entries are `on_grid`: float64 adds up two million such vectors without rounding, in
+whatever order, so that a customer moves a sum by the own vector and not by how those of others are rounded.
 """
 
 from __future__ import annotations
@@ -17,8 +20,22 @@ from recsys.privacy import checks
 
 # Clipped vectors end this little below the bound, so that rounding to float32 cannot lift them above it.
 MARGIN = 1 - 2.0**-20
+# The same for vectors that are scaled to the bound in float64.
+WITHIN = 1 - 2.0**-40
+GRID_BITS = (
+    32  # entries are multiples of the bound's power of two over 2^32; float64 holds 2^21 times the bound
+)
 
 Vectors = NDArray[np.float32] | NDArray[np.float64]
+
+
+def on_grid(values: NDArray[np.float64], clip_norm: float = 1.0) -> NDArray[np.float64]:
+    """Clipped values cut towards zero to a binary grid: never larger, and sums of them are exact.
+
+    The grid is 2^-32 of the power of two at or below `clip_norm`, far below any noise.
+    """
+    step = 2.0 ** (math.floor(math.log2(clip_norm)) - GRID_BITS)
+    return np.asarray(np.trunc(values / step) * step)
 
 
 def clip_rows(rows: Vectors, clip_norm: float) -> NDArray[np.float64]:
@@ -70,7 +87,7 @@ def segment_sum(
         values = np.bincount(place, weights=values, minlength=len(keys)).astype(np.float64)
         columns, owner = keys % size, keys // size
         offsets = np.searchsorted(owner, np.arange(len(offsets)))
-    clipped = clip_segments(values, offsets, clip_norm)
+    clipped = on_grid(clip_segments(values, offsets, clip_norm), clip_norm)
     return np.bincount(columns, weights=clipped, minlength=size).astype(np.float64)
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from recsys.errors import PlanError
 from recsys.privacy import checks
 from recsys.privacy.charge import NOISE_SOURCE
-from recsys.privacy.clipping import Vectors, clip_rows
+from recsys.privacy.clipping import Vectors, clip_rows, on_grid
 from recsys.privacy.releases import DpSgdPlan, ReleasePlan
 from recsys.privacy.tally import Clip, Draw, Sample, Tally
 
@@ -146,7 +146,7 @@ def release_sum(batches: Iterable[Vectors], plan: ReleasePlan, noise: SecureNois
     total: NDArray[np.float64] | None = None
     customers = 0
     for rows in batches:
-        part = clip_rows(rows, plan.clip_norm).sum(axis=0)
+        part = on_grid(clip_rows(rows, plan.clip_norm), plan.clip_norm).sum(axis=0)
         total = part if total is None else total + part
         customers += len(rows)
     if total is None:

@@ -48,10 +48,13 @@ def test_a_small_run(tmp_path: Path) -> None:
         low, high = figures["intervals"]["log_loss_14"]
         assert low <= figures["log_loss_14"] <= high
         assert 0.0 <= figures["due_recall_at_10"] <= 1.0
+        assert 0.0 < figures["ece_by_chance_14"] < 0.1
     for trees in ("boosted", "boosted_rich"):
         assert found["methods"][trees]["log_loss_14"] < found["methods"]["category_gap"]["log_loss_14"]
         ratio = found["methods"]["private"]["log_loss_14"] / found["methods"][trees]["log_loss_14"]
         assert found["against"][f"log_loss_14_over_{trees}"] == pytest.approx(ratio)
+        low, high = found["against_intervals"][f"log_loss_14_over_{trees}"]
+        assert low < ratio < high
     made.write(results)
     assert "outside the claim" in results.read_text()
     assert (tmp_path / "plots" / "shop.png").stat().st_size > 10_000

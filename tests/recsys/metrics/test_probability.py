@@ -11,6 +11,7 @@ from recsys.metrics.probability import (
     brier_scores,
     equal_mass_bins,
     equal_width_bins,
+    error_by_chance,
     log_losses,
 )
 
@@ -53,3 +54,15 @@ def test_bins_of_equal_mass(sample: tuple[np.ndarray, np.ndarray]) -> None:
     assert counts.min() >= 99
     assert counts.max() <= 101
     assert len(np.unique(equal_mass_bins(np.full(10, 0.3)))) == 1
+
+
+def test_right_chances_have_an_error_by_chance(sample: tuple[np.ndarray, np.ndarray]) -> None:
+    chances = np.full(100, 0.5)
+    which = equal_width_bins(chances)
+    # |mean of 100 coins - 0.5| is on average 0.05 * sqrt(2 / pi).
+    assert error_by_chance(chances, which, np.random.default_rng(4)) == pytest.approx(0.0399, rel=0.2)
+    certain = np.array([0.0, 1.0, 1.0])
+    assert error_by_chance(certain, equal_width_bins(certain), np.random.default_rng(5)) == 0.0
+    many, happened = sample
+    expected = error_by_chance(many, equal_width_bins(many), np.random.default_rng(6))
+    assert Calibration.of(many, happened, equal_width_bins(many)).error < 3 * expected

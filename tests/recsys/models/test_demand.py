@@ -23,7 +23,7 @@ CATALOGUE = make_catalogue(["milk", "milk", "soap", "salt"])
 N_ITEMS, END = len(CATALOGUE), 400
 POPULAR = np.array([0.4, 0.3, 0.2, 0.1])
 LOW = Bounds(items=2.0, groups=2.0, areas=2.0, level=2.0, spread=2.0, max_areas=2)
-WIDE = Bounds(items=1e6, groups=1e6, areas=1e6, level=1e6, spread=1e6, max_areas=2)
+WIDE = Bounds(items=1e3, groups=1e3, areas=1e3, level=1e3, spread=1e3, max_areas=2)
 
 rows = st.tuples(st.integers(-10, END + 50), st.integers(0, N_ITEMS - 1))
 customers = st.lists(st.lists(rows, max_size=25), max_size=5)
@@ -78,7 +78,7 @@ def test_small_customers_count_in_full():
     items, groups, areas, weeks, _ = parts(h)
     names = CATALOGUE.category_codes[1]
     assert items == pytest.approx(np.array([5.0, 0.0, 1.0, 4.0]))
-    assert dict(zip(names, groups.round(6).tolist(), strict=True)) == {"milk": 5, "soap": 1, "salt": 4}
+    assert dict(zip(names, groups.round(4).tolist(), strict=True)) == {"milk": 5, "soap": 1, "salt": 4}
     assert areas == pytest.approx(np.array([4.0, 5.0, 1.0]))
     assert weeks == pytest.approx(np.array([2.0, 4.0, 0, 0, 0, 0, 0, 0]))
 
