@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories, Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, OrderingError
+from recsys.privacy.clipping import WITHIN, on_grid
 
 CLIP_NORM = 1.0
 MONTHS = 12
 MOST_YEARS = 5
 CUSTOMERS_AT_ONCE = 20_000
-_INSIDE = 1.0 - 1e-12  # keeps rounding on the safe side of the bound
 
 Ints = NDArray[np.int64]
 
@@ -106,5 +106,5 @@ def _sum(bought: Histories, catalogue: Catalogue, window: Window, full_days: flo
     keys, counts = np.unique(owners * length + cells, return_counts=True)
     owners, cells = np.divmod(keys, length)
     squares = np.bincount(owners, counts.astype(np.float64) ** 2, len(bought))
-    scale = _INSIDE * CLIP_NORM / np.sqrt(np.maximum(squares, full_days))
-    return np.bincount(cells, counts * scale[owners], length).astype(np.float64)
+    scale = WITHIN * CLIP_NORM / np.sqrt(np.maximum(squares, full_days))
+    return np.bincount(cells, on_grid(counts * scale[owners]), length).astype(np.float64)
