@@ -40,7 +40,7 @@ class PlantedSeason:
         if self.category not in {category.name for category in CATEGORIES}:
             raise ConfigError(f"season of {self.category!r}: no category is called that")
 
-    def factors(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    def factors(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
         """Demand over its mean at positions in the year, in months: 0.5 is the middle of January."""
         turns = 2.0 * np.pi * (positions - (self.peak - 0.5)) / MONTHS
         return np.asarray(np.exp(self.strength * np.cos(turns)) / np.i0(self.strength))
