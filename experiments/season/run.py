@@ -97,14 +97,13 @@ def _measured(
         EXACT: (model, exact),
         TRUTH: (model, truth),
     }
-    figures = {name: judged.figures(with_season(made, factors)) for name, (made, factors) in seasons.items()}
-    none = np.ones_like(truth)
-    return {
-        name: nearness(none if factors is None else factors, truth)
-        | figures[name]
-        | gains(figures[name], figures[WITHOUT])
-        for name, (_, factors) in seasons.items()
-    }
+    without = {id(made): judged.figures(with_season(made, None)) for made in (model, plain)}
+    none, found = np.ones_like(truth), dict[str, dict[str, float]]()
+    for name, (made, factors) in seasons.items():
+        figures = judged.figures(with_season(made, factors))
+        near = nearness(none if factors is None else factors, truth)
+        found[name] = near | figures | gains(figures, without[id(made)])
+    return found
 
 
 def _factors(model: IntervalModel) -> Floats | None:
