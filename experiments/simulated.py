@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 import click
 
+from experiments import asked
 from recsys.errors import ConfigError
 from recsys.seeds import derive_seed
 from recsys.silos.simulator.config import WorldConfig
@@ -56,23 +57,13 @@ def simulated_command(name: str, doc: str, *, persons: int, run: Callable[..., F
     """`thousandfaces bench NAME`. run: takes the options by name, `seeds`, `command` and `progress`."""
 
     @click.command(name=name, help=doc)
-    @click.option("--persons", default=persons, show_default=True, help="Size of the simulated world.")
-    @click.option("--items", default=800, show_default=True, help="Items of the catalogue, at least 200.")
+    @asked.persons(persons)
+    @asked.ITEMS
     @click.option("--silos", default=4, show_default=True, help="Store groups, each person in one alone.")
-    @click.option(
-        "--epsilon",
-        default=1.0,
-        show_default=True,
-        type=click.FloatRange(0, 64, min_open=True),
-        help="Person-level.",
-    )
-    @click.option("--seeds", default="0", show_default=True, help="By commas; each is another world.")
-    @click.option(
-        "--results",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Write the tables to this file too.",
-    )
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    @asked.epsilon(1.0)
+    @asked.WORLDS
+    @asked.RESULTS
+    @asked.JSON
     def command(seeds: str, results: Path | None, as_json: bool, **sizes: Any) -> None:
         from recsys.cli import quiet_libraries
 

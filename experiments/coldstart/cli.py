@@ -7,25 +7,19 @@ from pathlib import Path
 
 import click
 
+from experiments import asked
+
 
 @click.command(name="cold-start")
-@click.option("--persons", default=6_000, show_default=True, help="Size of the simulated world.")
-@click.option("--items", default=800, show_default=True, help="Items of the catalogue, at least 200.")
-@click.option(
-    "--epsilon",
-    default=2.0,
-    show_default=True,
-    type=click.FloatRange(0, 64, min_open=True),
-    help="Person-level, of every training.",
-)
-@click.option("--seeds", default="0", show_default=True, help="Separated by commas; each is another world.")
+@asked.persons(6_000)
+@asked.ITEMS
+@asked.epsilon(2.0, "Person-level, of every training.")
+@asked.WORLDS
 @click.option(
     "--weeks-ahead", default=6, show_default=True, help="Weeks after the cut-off, each of which is measured."
 )
-@click.option(
-    "--results", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables to this file too."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@asked.RESULTS
+@asked.JSON
 def cold_start(
     persons: int,
     items: int,

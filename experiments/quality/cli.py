@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from experiments import asked
 from experiments.coldstart.cli import cold_start
 from experiments.demand.cli import demand
 from experiments.followups.cli import followups
@@ -33,20 +34,15 @@ bench.add_command(replenishment_truth)
 
 
 @bench.command()
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="A folder with interactions, transactions, baskets or ratings.parquet.",
-)
+@asked.data("interactions, transactions, baskets or ratings.parquet")
 @click.option("--protocol", required=True, type=click.Choice(PROTOCOLS), help="How purchases are split.")
 @click.option(
     "--silos", default="4", show_default=True, help="A number (customers dealt by hash), or column:NAME."
 )
-@click.option("--epsilon", required=True, type=click.FloatRange(0, 64, min_open=True), help="Person-level.")
-@click.option("--delta", default=1e-6, show_default=True, type=click.FloatRange(0, 1e-3, min_open=True))
-@click.option("--seed", default=0, show_default=True, help="Seed of the run.")
-@click.option("--seeds", help="Several seeds, separated by commas: all are shown, with their median.")
+@asked.epsilon()
+@asked.DELTA
+@asked.SEED
+@asked.SEEDS
 @click.option("--items", type=int, help="Keep so many of the most bought items.  [default: all]")
 @click.option(
     "--item-list",
@@ -55,13 +51,9 @@ bench.add_command(replenishment_truth)
     type=click.Choice(("benchmark", "private")),
     help="Which: counted exactly, as published, or by noised popularity out of the same epsilon.",
 )
-@click.option("--cutoff", help="Date (YYYY-MM-DD) of the temporal protocol.  [default: a public rule]")
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Training configuration, over the protocol's preset (experiments/configs/bench).",
-)
-@click.option("--methods", help="Methods, separated by commas.  [default: all]")
+@asked.CUTOFF
+@asked.config("the protocol's preset (experiments/configs/bench)")
+@asked.METHODS
 @click.option(
     "--max-silos-per-person",
     default=1,
@@ -76,20 +68,10 @@ bench.add_command(replenishment_truth)
     type=click.Choice(("all", "silo")),
     help="With silos by a column: what a ranking reads of its customer, of all silos or of one.",
 )
-@click.option(
-    "--research-data",
-    is_flag=True,
-    help="Confirm that --data is a research set: results are stamped 'outside the claim'.",
-)
-@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a table here too.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".thousandfaces/bench"),
-    show_default=True,
-    help="Where runs are recorded (MLflow).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@asked.RESEARCH_DATA
+@asked.RESULTS
+@asked.OUTPUT
+@asked.JSON
 def quality(
     data: Path,
     protocol: str,
@@ -100,7 +82,7 @@ def quality(
     seeds: str | None,
     items: int | None,
     item_list: str,
-    cutoff: str | None,
+    cutoff: datetime | None,
     config: Path | None,
     methods: str | None,
     max_silos_per_person: int,
@@ -135,7 +117,7 @@ def quality(
         delta=delta,
         items=items,
         item_list=ItemList(item_list),
-        cutoff=_date(cutoff),
+        cutoff=None if cutoff is None else cutoff.date(),
         config=config,
         methods=tuple(methods.split(",")) if methods else METHODS,
         max_silos_per_person=max_silos_per_person,
@@ -150,14 +132,3 @@ def quality(
     if results is not None:
         found.write(results)
     click.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.report()))
-
-
-def _date(text: str | None) -> date | None:
-    from recsys.errors import ConfigError
-
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise ConfigError(f"--cutoff {text!r}: write a date such as 2008-02-01") from None

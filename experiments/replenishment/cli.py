@@ -8,54 +8,27 @@ from pathlib import Path
 
 import click
 
+from experiments import asked
+
 
 @click.command()
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="A folder with interactions, transactions or baskets.parquet that has timestamps.",
-)
+@asked.data("interactions, transactions or baskets.parquet that has timestamps")
 @click.option("--silos", default=4, show_default=True, help="Customers are dealt to so many by hash.")
-@click.option(
-    "--epsilon",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 64, min_open=True),
-    help="Person-level.",
-)
-@click.option("--delta", default=1e-6, show_default=True, type=click.FloatRange(0, 1e-3, min_open=True))
-@click.option("--seed", default=0, show_default=True, help="Seed of the run.")
-@click.option("--seeds", help="Several seeds, separated by commas: all are shown, with their median.")
-@click.option(
-    "--cutoff",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="First day that is not known.  [default: 80 % of the period, 30 days before its end at the latest]",
-)
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Training configuration, over the preset (experiments/configs/bench/replenishment.toml).",
-)
-@click.option("--methods", help="Methods, separated by commas.  [default: all]")
-@click.option(
-    "--research-data",
-    is_flag=True,
-    help="Confirm that --data is a research set: results are stamped 'outside the claim'.",
-)
+@asked.epsilon(1.0)
+@asked.DELTA
+@asked.SEED
+@asked.SEEDS
+@asked.CUTOFF
+@asked.config("the preset (experiments/configs/bench/replenishment.toml)")
+@asked.METHODS
+@asked.RESEARCH_DATA
 @click.option(
     "--results",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a table here too, and the reliability plot beside it (.png).",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".thousandfaces/bench"),
-    show_default=True,
-    help="Where runs are recorded (MLflow).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@asked.OUTPUT
+@asked.JSON
 def replenishment(
     data: Path,
     silos: int,
