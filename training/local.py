@@ -101,7 +101,7 @@ def rhythm_sum(
 def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRound) -> Examples:
     """What the silo's customers learn from; kept for the next round. Raises PlanError as `rhythm_sum`."""
     catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    end = _end(settings, histories.utc_offset_seconds)
+    end = end_day(settings, histories.utc_offset_seconds)
     public = Public(told.usual, appeal(told.popularity), consumables(catalogue), end)
     if public.key not in data.kept:
         data.kept.clear()
@@ -123,7 +123,7 @@ def season_sum(
 def season_days(data: TrainingData, settings: SiloSettings) -> NDArray[np.float64]:
     """The raw sum of `season_sum`; float64 [years, categories, months]."""
     catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    window = season.Window(_end(settings, histories.utc_offset_seconds), settings.season.years)
+    window = season.Window(end_day(settings, histories.utc_offset_seconds), settings.season.years)
     return season.contribution(histories, catalogue, window, full_days=settings.season.full_days)
 
 
@@ -174,12 +174,12 @@ def demand_units(
     data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The raw sum of `demand_sum`; float64 [length]."""
-    end = _end(settings, data.dataset.histories.utc_offset_seconds)
+    end = end_day(settings, data.dataset.histories.utc_offset_seconds)
     scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
     return demand.contribution(data.dataset.histories, scope)
 
 
-def _end(settings: SiloSettings, utc_offset_seconds: int) -> int:
+def end_day(settings: SiloSettings, utc_offset_seconds: int) -> int:
     """The day up to which the data are complete. Raises PlanError where nobody said so."""
     if settings.known_until is None:
         raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")

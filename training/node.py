@@ -124,7 +124,9 @@ class Node:
         return Answer(released, reservation.receipts())
 
     def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
-        """What is public of the silo, against what is asked. Raises ConfigError, or PlanError for areas."""
+        """What is public, of the silo and of what is asked. Raises ConfigError or PlanError."""
+        if stage in (RHYTHM, SEASON, DEMAND):
+            local.end_day(settings, self.silo.utc_offset_seconds)
         if stage == FOLLOWUPS:
             where = f"silo '{self.config.name}': followups_exclude"
             check_excluded(self.config.followups_exclude, self.catalogue, where)

@@ -126,6 +126,17 @@ def test_noise_for_a_smaller_bound_than_the_models_is_refused(
         node.release(request)
 
 
+@pytest.mark.parametrize("stage", ["rhythm", "season", "demand"])
+def test_without_a_moment_up_to_which_data_are_complete_nothing_is_charged(
+    node: Node, request_of, stage: str
+) -> None:
+    before = node.ledger().events()
+    settings = SETTINGS.model_copy(update={"known_until": None}).model_dump_json()
+    with pytest.raises(PlanError, match=r"set 'until' or 'rhythm\.as_of'"):
+        node.release(request_of(stage, run_id="no end", settings=settings))
+    assert node.ledger().events() == before
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_in_the_ledger_before_its_noise_exists(
     node: Node, request_of, stage: str, monkeypatch: pytest.MonkeyPatch
