@@ -9,7 +9,7 @@ from experiments.simulated import Found, simulated_command
 
 DOC = """Compare learned seasons with those planted into a simulated world, with none, and in use.
 
-Example: thousandfaces bench season --persons 40000 --silos 4 --epsilon 1 --seeds 0,1,2
+Example: thousandfaces bench season --persons 20000 --silos 4 --epsilon 1 --seeds 0,1,2
 """
 
 
@@ -20,4 +20,4 @@ def _run(sizes: Mapping[str, Any], seeds: Sequence[int], **told: Any) -> Found:
     return run_season_bench(SeasonOptions(**sizes), seeds, **told)
 
 
-season = simulated_command("season", DOC, persons=40_000, run=_run)
+season = simulated_command("season", DOC, persons=20_000, run=_run)

@@ -40,8 +40,8 @@ COLUMNS = (
     "away_seasonal",
 )
 WEEKS = 66
-LAST_DAYS = (date(2026, 6, 28), date(2026, 9, 27), date(2026, 12, 27), date(2027, 3, 28))
-"""Ends of the worlds, season by season: seeds take turns."""
+LAST_DAYS = (date(2026, 6, 28), date(2026, 3, 29), date(2025, 12, 28), date(2025, 9, 28))
+"""Ends of the worlds, season by season and none in the future: seeds take turns."""
 
 Methods = Mapping[str, Mapping[str, float]]
 
@@ -50,7 +50,7 @@ Methods = Mapping[str, Mapping[str, float]]
 class SeasonOptions(SimulatedOptions):
     """Size of the worlds and the promise; every seed is another pair of worlds, ending in another season."""
 
-    persons: int = 40_000
+    persons: int = 20_000
 
     LEAST_PERSONS: ClassVar[int] = 200
 

@@ -77,7 +77,9 @@ class Season:
             lived = gaps / (gaps + PACE_PRIOR) * np.log(age / pairs.age)
             gap = pairs.gap + gaps / (gaps + OWN_PRIOR) * stretch - lived
             pace = np.exp(-lived)
-            days = (ahead + self._days(own[:, None], later) - gained[:, None]) * pace[:, None]
+            some, place = np.unique(own, return_inverse=True)  # few categories, many pairs
+            days = ahead + self._days(some[:, None], later) - self._days(some[:, None], now)
+            days = days[place] * pace[:, None]
             return replace(pairs, elapsed=elapsed * pace, age=age * pace, gap=gap), days
 
         return tell
