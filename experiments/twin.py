@@ -30,13 +30,14 @@ from training.config import (
     INTERVALS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
     TrainingConfig,
 )
 from training.coordinator import data_kind
 from training.loading import TrainingData, load
-from training.local import RhythmRound, demand_units, followup_cells, rhythm_examples
+from training.local import RhythmRound, demand_units, followup_cells, rhythm_examples, season_days
 from training.messages import Reply
 from training.objective import Objective
 from training.places import public_fields
@@ -139,6 +140,8 @@ class _PooledRounds:
         if name == RHYTHM:
             told = RhythmRound(given["popularity"], given["usual"], given["parameters"])
             return rhythm_examples(data, settings, told).contribution(told.moved)
+        if name == SEASON:
+            return season_days(data, settings).ravel()
         if name == FOLLOWUPS:
             return followup_cells(data, settings, given["popularity"]).ravel()
         if name == DEMAND:

@@ -51,10 +51,11 @@ def small_settings() -> list[str]:
     return [
         "copurchase.top_items=60",
         "copurchase.rank=4",
-        "privacy.shares.intervals=0.03",
+        "privacy.shares.intervals=0.02",
         "privacy.shares.rhythm=0.02",
         "privacy.shares.followups=0.05",
         "privacy.shares.demand=0.05",
+        "privacy.shares.season=0.01",
         "privacy.shares.towers=0.4",
         "rhythm.rounds=3",
         "rhythm.as_of=2026-06-29T00:00:00Z",

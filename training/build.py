@@ -16,7 +16,7 @@ from training.publish import Block, Models
 from training.rhythm_rounds import run_rhythm
 from training.scopes import pair_scope, taste_profile
 from training.session import Arrays, Session
-from training.stages import run_copurchase, run_followups, run_intervals, run_popularity
+from training.stages import run_copurchase, run_followups, run_intervals, run_popularity, run_season
 
 FACTORS, FLAT, TITLES = "factors", "flat", "titles"
 
@@ -27,6 +27,7 @@ def train_models(session: Session) -> Models:
     popularities = run_popularity(session)
     intervals = run_intervals(session)
     intervals |= run_rhythm(session, popularities, intervals)
+    intervals |= run_season(session)
     follow_ups = run_followups(session, popularities)
     demand = run_demand(session, popularities)
     affinity = _affinity(session, popularities, run_copurchase(session, popularities))

@@ -22,7 +22,17 @@ from recsys.errors import (
 from recsys.privacy.charge import to_json
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
-from training.config import COPURCHASE, DEMAND, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, TOWERS
+from training.config import (
+    COPURCHASE,
+    DEMAND,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    SEASON,
+    TOWERS,
+)
 from training.egress import Status
 from training.messages import Request, Scalar, decode_request, encode_reply
 from training.node import Block, CatalogueDiffersError, Node, node_for
@@ -68,6 +78,7 @@ def places(message: Message, context: Context) -> Message:
 @app.train(INTERVALS)
 @app.train(COPURCHASE)
 @app.train(RHYTHM)
+@app.train(SEASON)
 @app.train(FOLLOWUPS)
 @app.train(DEMAND)
 @app.train(TOWERS)

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "intervals", "towers"
-RHYTHM, METRICS = "rhythm", "metrics"
+RHYTHM, SEASON, METRICS = "rhythm", "season", "metrics"
 FOLLOWUPS, DEMAND = "followups", "demand"
-MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, DEMAND, TOWERS, METRICS)
+MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, TOWERS, METRICS)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -45,6 +45,7 @@ class Shares(_Section):
     copurchase: Annotated[float, Field(ge=0, le=1)] = 0.35
     intervals: Annotated[float, Field(ge=0, le=1)] = 0.05
     rhythm: Annotated[float, Field(ge=0, le=1)] = 0.0
+    season: Annotated[float, Field(ge=0, le=1)] = 0.0
     followups: Annotated[float, Field(ge=0, le=1)] = 0.0
     demand: Annotated[float, Field(ge=0, le=1)] = 0.0
     towers: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -55,6 +56,8 @@ class Shares(_Section):
         total = sum(self.as_dict().values())
         if abs(total - 1) > 1e-9:
             raise ValueError(f"the shares add up to {total:g}; make them add up to 1")
+        if self.season > 0 and self.rhythm == 0:
+            raise ValueError("a share for season needs one for rhythm: seasons move what rhythm learns")
         return self
 
     def as_dict(self) -> dict[str, float]:
@@ -139,6 +142,19 @@ class RhythmSettings(_Section):
 
     rounds: Annotated[int, Field(ge=1, le=1000)] = 12
     as_of: AwareDatetime | None = None
+
+
+class SeasonSettings(_Section):
+    """Learning in which months categories are bought (see `recsys.models.season`); without `until` and
+    `rhythm.as_of` nobody knows up to when the data are complete, and this part of the run is left out.
+
+    years: how many whole years before that moment count; customers count who were there before the first of
+        them, so data have to go back further. From 2 on, growth and the shop's own season are told apart.
+    full_days: how much of a customer counts in full
+    """
+
+    years: Annotated[int, Field(ge=1, le=5)] = 1
+    full_days: Annotated[float, Field(gt=0, le=1e6)] = 36.0
 
 
 class FollowupSettings(_Section):
@@ -243,6 +259,7 @@ class SiloSettings(_Section):
     max_events_per_customer: int
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
+    season: SeasonSettings
     followups: FollowupSettings
     demand: DemandSettings
     towers: TowerModel
@@ -280,6 +297,7 @@ class TrainingConfig(_Section):
     copurchase: CopurchaseSettings = CopurchaseSettings()
     towers: TowerSettings = TowerSettings()
     rhythm: RhythmSettings = RhythmSettings()
+    season: SeasonSettings = SeasonSettings()
     followups: FollowupSettings = FollowupSettings()
     demand: DemandSettings = DemandSettings()
     sequences: SequenceSettings = SequenceSettings()

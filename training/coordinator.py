@@ -15,16 +15,16 @@ from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
 from training.build import train_models
 from training.checkpoint import FINISHED, VOID, RunFolder, open_run
-from training.config import TrainingConfig
+from training.config import SEASON, TrainingConfig
 from training.lifetimes import remember
 from training.messages import RECEIPTS
-from training.plan import plan_of
+from training.plan import left_out, plan_of
 from training.progress import Progress
-from training.publish import fuse_blocks, publish_run
+from training.publish import Models, fuse_blocks, publish_run
 from training.run import TrainingResult
 from training.session import Session
 from training.settle import STATEMENT, settle
-from training.stages import run_metrics
+from training.stages import NO_SEASON, run_metrics
 from training.strategy import Rounds, Rules
 from training.tracking import CANDIDATE, record_run, record_void
 
@@ -61,11 +61,23 @@ def _run(session: Session, kind: DataKind) -> dict[str, Any]:
     if report["void"]:
         raise VoidReleaseError(f"what ran is not what was assumed: {report['void'][0]}; the run is void")
     report |= {"missed_rounds": dict(session.rounds.missed), "metrics": figures}
+    report |= {"left_out": _left_out(session, models)}
     bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
     report |= {"model_version": bundle.version, "seconds": session.seconds}
     release = record_run(session, report, models.curves)
     _note_model(session, bundle)
     return report | {"model": {"name": release.name, "version": release.version, "alias": CANDIDATE}}
+
+
+def _left_out(session: Session, models: Models) -> dict[str, str]:
+    """Mechanisms with a share that the run did without, or that found nothing to publish, and why."""
+    timestamps = bool(session.rounds.with_ordering(Ordering.TIMESTAMP))
+    shares = session.config.privacy.shares.as_dict()
+    why = left_out(session.config, session.catalogue, timestamps=timestamps)
+    found = {name: words for name, words in why.items() if name in shares}
+    if session.plan.has(SEASON) and SEASON not in models.intervals:
+        found[SEASON] = NO_SEASON
+    return found
 
 
 def _note_model(session: Session, bundle: Bundle) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.data.history import SECONDS_PER_DAY
 from recsys.errors import PlanError
-from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
+from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
 from recsys.models.rhythm import Examples, Public
@@ -30,6 +30,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
 )
@@ -43,6 +44,7 @@ BOUNDS = {
     COPURCHASE: copurchase.CLIP_NORM,
     INTERVALS: replenishment.CLIP_NORM,
     RHYTHM: rhythm.CLIP_NORM,
+    SEASON: season.CLIP_NORM,
     FOLLOWUPS: followups.CLIP_NORM,
     DEMAND: demand.CLIP_NORM,
     METRICS: evaluation.CLIP_NORM,
@@ -99,12 +101,30 @@ def rhythm_sum(
 def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRound) -> Examples:
     """What the silo's customers learn from; kept for the next round. Raises PlanError as `rhythm_sum`."""
     catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    end = _end(settings, histories.utc_offset_seconds)
+    end = end_day(settings, histories.utc_offset_seconds)
     public = Public(told.usual, appeal(told.popularity), consumables(catalogue), end)
     if public.key not in data.kept:
         data.kept.clear()
         data.kept[public.key] = Examples(histories, public)
     return data.kept[public.key]
+
+
+def season_sum(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
+) -> Released:
+    """Sum over customers of their bounded days of purchase by category and month, noised; float32 [cells].
+
+    Raises PlanError where nobody said up to when the data are complete.
+    """
+    _need(reservation, plan)
+    return _release(SEASON, season_days(data, settings).ravel(), data, plan, reservation)
+
+
+def season_days(data: TrainingData, settings: SiloSettings) -> NDArray[np.float64]:
+    """The raw sum of `season_sum`; float64 [years, categories, months]."""
+    catalogue, histories = data.dataset.catalogue, data.dataset.histories
+    window = season.Window(end_day(settings, histories.utc_offset_seconds), settings.season.years)
+    return season.contribution(histories, catalogue, window, full_days=settings.season.full_days)
 
 
 def followup_sum(
@@ -154,12 +174,12 @@ def demand_units(
     data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The raw sum of `demand_sum`; float64 [length]."""
-    end = _end(settings, data.dataset.histories.utc_offset_seconds)
+    end = end_day(settings, data.dataset.histories.utc_offset_seconds)
     scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
     return demand.contribution(data.dataset.histories, scope)
 
 
-def _end(settings: SiloSettings, utc_offset_seconds: int) -> int:
+def end_day(settings: SiloSettings, utc_offset_seconds: int) -> int:
     """The day up to which the data are complete. Raises PlanError where nobody said so."""
     if settings.known_until is None:
         raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")

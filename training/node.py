@@ -25,6 +25,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
 )
@@ -123,7 +124,9 @@ class Node:
         return Answer(released, reservation.receipts())
 
     def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
-        """What is public of the silo, against what is asked. Raises ConfigError, or PlanError for areas."""
+        """What is public, of the silo and of what is asked. Raises ConfigError or PlanError."""
+        if stage in (RHYTHM, SEASON, DEMAND):
+            local.end_day(settings, self.silo.utc_offset_seconds)
         if stage == FOLLOWUPS:
             where = f"silo '{self.config.name}': followups_exclude"
             check_excluded(self.config.followups_exclude, self.catalogue, where)
@@ -222,6 +225,12 @@ def _rhythm(
     return local.rhythm_sum(data, plan, settings, told, reservation)
 
 
+def _season(
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, _request: Request, reservation: Reservation
+) -> Released:
+    return local.season_sum(data, plan, settings, reservation)
+
+
 def _followups(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
@@ -258,6 +267,7 @@ _MAKERS = {
     POPULARITY: _popularity,
     INTERVALS: _intervals,
     RHYTHM: _rhythm,
+    SEASON: _season,
     FOLLOWUPS: _followups,
     DEMAND: _demand,
     COPURCHASE: _copurchase,

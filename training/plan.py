@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from recsys.data.vocab import Catalogue
 from recsys.models.category_scope import check_excluded, usable_categories
+from recsys.models.season_fit import LEAST_CATEGORIES
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
+from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, SEASON, TOWERS, TrainingConfig
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -48,18 +49,13 @@ def make_plan(
     """The plan of a run with this configuration, from public numbers alone.
 
     timestamps: whether any silo's interactions have them; without, purchase intervals, rhythms, follow-ups
-    and metrics are left out and their share goes to the other mechanisms; so are rhythms and demand where
-    nobody said up to when the data are complete, and follow-ups where the catalogue has no two categories.
+    and metrics are left out and their share goes to the other mechanisms; so are rhythms, seasons and
+    demand where nobody said up to when the data are complete, seasons where the catalogue has too few
+    categories to tell them apart, and follow-ups where it has no two.
     Raises PlanError if the target cannot be met, ConfigError for an excluded category that does not exist.
     """
     check_excluded(config.followups.exclude, catalogue, "'followups.exclude'")
-    privacy, out = config.privacy, set[str]()
-    if not timestamps:
-        out |= {INTERVALS, METRICS}
-    if not timestamps or config.known_until is None:
-        out |= {RHYTHM, DEMAND}
-    if not timestamps or usable_categories(catalogue, config.followups.exclude) < 2:
-        out.add(FOLLOWUPS)
+    privacy, out = config.privacy, left_out(config, catalogue, timestamps=timestamps)
     shares = privacy.shares.without(*out) if out else privacy.shares
     return calibrate(
         target_epsilon=privacy.epsilon,
@@ -72,6 +68,22 @@ def make_plan(
         steps=config.towers.steps,
         rounds={RHYTHM: config.rhythm.rounds},
     )
+
+
+def left_out(config: TrainingConfig, catalogue: Catalogue, *, timestamps: bool) -> dict[str, str]:
+    """Mechanisms that a run does without although they may have a share, and why."""
+    out: dict[str, str] = {}
+    if usable_categories(catalogue, config.followups.exclude) < 2:
+        out[FOLLOWUPS] = "the catalogue has no two categories to look at"
+    if usable_categories(catalogue) < LEAST_CATEGORIES:
+        out[SEASON] = f"the catalogue has fewer than {LEAST_CATEGORIES} categories to tell seasons apart by"
+    if config.known_until is None:
+        why = "nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'"
+        out |= dict.fromkeys((RHYTHM, SEASON, DEMAND), why)
+    if not timestamps:
+        timed = (INTERVALS, METRICS, RHYTHM, SEASON, DEMAND, FOLLOWUPS)
+        out |= dict.fromkeys(timed, "no silo's interactions have timestamps")
+    return out
 
 
 def clip_norms(config: TrainingConfig) -> dict[str, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from recsys.data.vocab import Catalogue
 from recsys.features.items import item_features
-from recsys.models import category_scope, followups, replenishment, rhythm
+from recsys.models import category_scope, followups, replenishment, rhythm, season
 from recsys.privacy import accountant
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig, SiloConfig
@@ -23,6 +24,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     TrainingConfig,
 )
@@ -144,6 +146,7 @@ def _lengths(catalogue: Catalogue, config: TrainingConfig) -> dict[str, int]:
         POPULARITY: len(catalogue),
         INTERVALS: categories * bins,
         RHYTHM: rhythm.LENGTH,
+        SEASON: prod(season.shape(catalogue, config.season.years)),
         FOLLOWUPS: min(usable, category_scope.most_categories(config.followups.max_pairs)) ** 2
         * followups.BINS,
         DEMAND: demand_scope(catalogue, np.full(len(catalogue), 1 / len(catalogue)), config.demand, 0).length,

@@ -16,6 +16,7 @@ TITLES = {
     "popularity": "noised popularity",
     "intervals": "noised purchase intervals",
     "rhythm": "rhythms of buying again, noised gradients",
+    "season": "noised days of purchase by month",
     "followups": "noised follow-ups",
     "demand": "noised units by item and store area",
     "copurchase": "noised co-purchase",

@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import Ordering
-from recsys.models import followups, popularity, replenishment
+from recsys.data.history import SECONDS_PER_DAY, Ordering
+from recsys.models import followups, popularity, replenishment, season, season_fit
 from recsys.models.followup_estimate import estimate
 from recsys.models.followup_rules import FollowUp
 from training import evaluation
 from training.aggregation import NoisedTotal, total
-from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY
+from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, SEASON
 from training.scopes import category_scope, pair_scope
 from training.session import Arrays, Session
+
+NO_SEASON = (
+    "what silos sent does not stand clear of noise; customers are few, or nobody's data go back further than "
+    "the years before 'until' that count"
+)
 
 
 def run_popularity(session: Session) -> NDArray[np.float64]:
@@ -40,6 +45,34 @@ def run_intervals(session: Session) -> Arrays:
         return replenishment.fit(noised.values.reshape(shape), noised.noise_std).arrays()
 
     return session.once(INTERVALS, make)
+
+
+def run_season(session: Session) -> Arrays:
+    """Factors of categories by month, from the silos with timestamps; empty without a share.
+
+    Empty too where what they sent does not stand clear of noise: where customers are few, or where no silo's
+    data go back further than the years that count.
+    """
+    known = session.settings.known_until
+    if not session.plan.has(SEASON) or known is None:
+        return {}
+    settings = session.settings.season
+    shape = season.shape(session.catalogue, settings.years)
+
+    def make() -> Arrays:
+        timed = session.rounds.with_ordering(Ordering.TIMESTAMP)
+        noised = noised_total(session, SEASON, int(np.prod(shape)), among=timed)
+        return {"total": noised.values, "noise_std": np.array([noised.noise_std])}
+
+    stored = session.once(SEASON, make)
+    window = season.Window(int(known.timestamp()) // SECONDS_PER_DAY, settings.years)
+    factors = season_fit.fit(
+        stored["total"].reshape(shape),
+        float(stored["noise_std"][0]),
+        window,
+        full_days=settings.full_days,
+    )
+    return {} if factors is None else {"season": factors}
 
 
 def run_followups(session: Session, popularities: NDArray[np.float64]) -> tuple[FollowUp, ...]:

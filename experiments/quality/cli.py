@@ -15,6 +15,7 @@ from experiments.demand.cli import demand
 from experiments.followups.cli import followups
 from experiments.replenishment.cli import replenishment
 from experiments.replenishment.truth_cli import replenishment_truth
+from experiments.season.cli import season
 
 PROTOCOLS = ("next-basket", "basket-completion", "strong-generalisation", "leave-one-out", "temporal")
 
@@ -26,6 +27,7 @@ def bench() -> None:
 
 bench.add_command(cold_start)
 bench.add_command(followups)
+bench.add_command(season)
 bench.add_command(demand)
 bench.add_command(replenishment)
 bench.add_command(replenishment_truth)

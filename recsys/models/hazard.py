@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recsys.features.rhythm import Rhythms
 from recsys.metrics.normal import log_upper_tail
+from recsys.models.season_clock import Clock
 
 NAMES = (
     "one",
@@ -72,13 +73,21 @@ def varying_columns(pairs: Rhythms, begin: float, end: float) -> Floats:
 
 
 def outlook(
-    pairs: Rhythms, appeals: Floats, theta: Floats, days: Sequence[float], shares: Sequence[float]
+    pairs: Rhythms,
+    appeals: Floats,
+    theta: Floats,
+    days: Sequence[float],
+    shares: Sequence[float],
+    clock: Clock | None = None,
 ) -> tuple[Floats, Floats]:
-    """`chances` within so many days and `moments` of such shares, in one pass."""
+    """`chances` within so many days and `moments` of such shares, in one pass.
+
+    clock: by which pairs' times are measured (`recsys.models.season_clock`); None for the calendar's
+    """
     places = _places(days)
     found = [
         (-np.expm1(-curve.cumulative[:, places]), curve.moments(shares))
-        for curve in _curves(pairs, appeals, theta)
+        for curve in _curves(pairs, appeals, theta, clock)
     ]
     first = np.concatenate([chance for chance, _ in found] or [np.zeros((0, len(days)))])
     return first, np.concatenate([moment for _, moment in found] or [np.zeros((0, len(shares)))])
@@ -110,13 +119,16 @@ class _Curve(NamedTuple):
         return np.asarray(np.minimum(found, FURTHEST))
 
 
-def _curves(pairs: Rhythms, appeals: Floats, theta: Floats) -> Iterator[_Curve]:
+def _curves(pairs: Rhythms, appeals: Floats, theta: Floats, clock: Clock | None) -> Iterator[_Curve]:
     """Of some pairs at a time: all bins at once, as one customer's few pairs want it."""
     for start in range(0, len(pairs), AT_ONCE):
         part = pairs.where(slice(start, start + AT_ONCE))
+        part, edges = (part, EDGES) if clock is None else clock(part)
         base = fixed_columns(part, appeals) @ theta[:7]
-        log_hazards = base[:, None] + _varying(part, EDGES) @ theta[7:]
+        log_hazards = base[:, None] + _varying(part, edges) @ theta[7:]
         hazards = np.exp(np.clip(log_hazards, LEAST_LOG, MOST_LOG))
+        if clock is not None:  # a day of the calendar is longer or shorter by the clock
+            hazards *= np.diff(edges) / np.diff(EDGES)
         cumulative = np.zeros((len(part), len(EDGES)))
         np.cumsum(hazards * np.diff(EDGES), axis=1, out=cumulative[:, 1:])
         yield _Curve(cumulative, hazards)
@@ -127,7 +139,7 @@ def _varying(pairs: Rhythms, edges: Floats) -> Floats:
     elapsed, gap, spread = (column[:, None] for column in (pairs.elapsed, pairs.gap, pairs.spread))
     longer = log_upper_tail((np.log(elapsed + edges) - gap) / spread)  # log chance of a gap beyond the edge
     hazard = np.maximum(longer[:, :-1] - longer[:, 1:], 1e-12) / np.diff(edges)
-    ratio = np.clip(np.log(elapsed + (edges[1:] + edges[:-1]) / 2.0) - gap, -3.0, 3.0)
+    ratio = np.clip(np.log(elapsed + (edges[..., 1:] + edges[..., :-1]) / 2.0) - gap, -3.0, 3.0)
     spline = [np.maximum(ratio - knot, 0.0) for knot in KNOTS]
     return np.stack([np.clip(np.log(hazard) + gap, -3.0, 4.0), ratio, *spline], axis=2)
 

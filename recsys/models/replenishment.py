@@ -24,6 +24,8 @@ from recsys.models.intervals import (
     histogram_shape,
     usual_gaps,
 )
+from recsys.models.season import MONTHS
+from recsys.models.season_clock import Season
 
 __all__ = [
     "CLIP_NORM",
@@ -101,25 +103,30 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True)
 class IntervalModel:
-    """What was published of gaps and of buying again, on the public catalogue; None where nothing was."""
+    """What was published of gaps, buying again, seasons, on the public catalogue; None where nothing was."""
 
     gaps: CategoryGaps | None
     catalogue: Catalogue
     learned: Learned | None = None
+    season: Season | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> IntervalModel:
         """From a bundle's arrays: `mean` and `variance`, `hazard` and `appeals`, either pair, or none.
 
-        Raises BundleError if they do not fit.
+        `season` may stand beside a hazard, which it moves. Raises BundleError if they do not fit.
         """
         categories = len(catalogue.category_codes[1])
         shapes = {"hazard": (hazard.DIMENSIONS,), "appeals": (len(catalogue),)}
         learned = Learned(*_read(arrays, shapes)) if "hazard" in arrays else None
+        season = None
+        if learned and "season" in arrays:
+            factors = _read(arrays, {"season": (categories, MONTHS)})[0]
+            season = Season(factors, catalogue.category_codes[0])
         if "mean" not in arrays and (learned or not arrays):
-            return cls(None, catalogue, learned)
+            return cls(None, catalogue, learned, season)
         gaps = CategoryGaps(*_read(arrays, dict.fromkeys(CategoryGaps._fields, (categories,))))
-        return cls(gaps, catalogue, learned)
+        return cls(gaps, catalogue, learned, season)
 
     def needs(self, h: Histories, now: int) -> Needs:
         """What all customers will need again: every pair of a customer and a consumable that was bought.
@@ -140,7 +147,8 @@ class IntervalModel:
     def _hazard(self, h: Histories, now: int, learned: Learned) -> Needs:
         day = (now + h.utc_offset_seconds) // SECONDS_PER_DAY
         pairs = rhythms(h, day, usual_gaps(self.gaps._asdict() if self.gaps else {}, self.catalogue))
-        chances, days = hazard.outlook(pairs, learned.appeals, learned.hazard, HORIZONS, SHARES)
+        clock = self.season.clock(day, hazard.EDGES) if self.season else None
+        chances, days = hazard.outlook(pairs, learned.appeals, learned.hazard, HORIZONS, SHARES, clock)
         low, expected, high = now + np.rint(days * SECONDS_PER_DAY).astype(np.int64).T
         return Needs(pairs.customers, pairs.items, pairs.purchases, pairs.last, expected, low, high, chances)
 

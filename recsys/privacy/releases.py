@@ -8,7 +8,7 @@ from recsys.errors import PlanError
 from recsys.privacy import checks
 from recsys.privacy.events import PrivacyEvent
 
-RELEASES = ("popularity", "copurchase", "intervals", "rhythm", "followups", "demand", "metrics")
+RELEASES = ("popularity", "copurchase", "intervals", "rhythm", "season", "followups", "demand", "metrics")
 TOWERS = "towers"
 
 

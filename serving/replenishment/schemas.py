@@ -67,6 +67,11 @@ class DueOut(ItemOut, NeedOut):
 
     remind_at: datetime = Field(description="`lead_days` before it is expected.")
     weekly_habit: HabitOut | None
+    season: str | None = Field(
+        description="Where customers usually buy clearly more of the item's category in the month in which "
+        "it is expected, words for it; else, and where no seasons were learned, null. Dates and chances "
+        "follow seasons anyhow."
+    )
     device: DeviceOut | None
     out_of_stock: bool = Field(description="True is a warning: it cannot be had in this silo now.")
     out_of_stock_by_then: bool = Field(
@@ -143,6 +148,7 @@ REPLENISHMENT_EXAMPLE: dict[str, Any] = {
             "remind_at": "2026-03-03T10:00:00Z",
             "basis": "your own 6 purchases",
             "weekly_habit": {"weekday": "Friday", "share": 0.8333, "days": 6, "text": "most Fridays"},
+            "season": None,
             "device": None,
             "out_of_stock": True,
             "out_of_stock_by_then": False,

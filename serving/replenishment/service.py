@@ -147,6 +147,7 @@ class _Teller:
         soon_out = not sold_out and self._soon_out(item, int(found.needs.expected[row]))
         return {
             "weekly_habit": self._habit(self._days[own]),
+            "season": self._season(item, int(found.needs.expected[row])),
             "device": self._device(found, row) if device else None,
             "out_of_stock": sold_out,
             "out_of_stock_by_then": soon_out,
@@ -175,6 +176,12 @@ class _Teller:
             return None
         share = round(habit.share, 4)
         return {"weekday": habit.name, "share": share, "days": habit.days, "text": f"most {habit.name}s"}
+
+    def _season(self, item: int, expected: int) -> str | None:
+        season, when = self._state.intervals.season, max(expected, self._question.now)
+        if season is None:
+            return None
+        return season.words(item, int(local_days(np.array([when]), self._state.timezone)[0]))
 
     def _device(self, found: DueItems, row: int) -> dict[str, Any]:
         signal = _KINDS[int(found.signal[row])].value

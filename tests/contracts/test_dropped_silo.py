@@ -41,7 +41,7 @@ def test_what_left_a_silo_is_charged_though_the_round_went_on_without_it(
     report = coordinate(grid, config, progress=silent, resume=False).report
     grid.close()
     lost, heard = silos[0].name, silos[1].name
-    assert report["missed_rounds"] == {lost: 5 + 3 + 5}
+    assert report["missed_rounds"] == {lost: 6 + 3 + 5}
     assert Ledger(silos[0].ledger).events() == Ledger(silos[1].ledger).events()
     assert report["silos"][lost]["epsilon"] == pytest.approx(report["silos"][heard]["epsilon"])
     assert report["person_epsilon"] <= 4

@@ -73,6 +73,7 @@ def test_every_stage_and_silo_is_in_the_capture(captured: dict[str, TwoRuns]) ->
             "train.intervals",
             "train.copurchase",
             "train.rhythm",
+            "train.season",
             "train.followups",
             "query.places",
             "train.demand",

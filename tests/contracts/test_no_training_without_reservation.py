@@ -26,7 +26,7 @@ from training.messages import Request
 from training.node import Node
 from training.spend import spending
 
-STAGES = ("popularity", "intervals", "copurchase", "rhythm", "followups", "demand", "towers")
+STAGES = ("popularity", "intervals", "copurchase", "rhythm", "season", "followups", "demand", "towers")
 SUMS = STAGES[:-1]
 SETTINGS = TrainingConfig(rhythm={"as_of": "2026-06-29T00:00:00Z"}).silo_settings(ordered=True)
 
@@ -96,6 +96,7 @@ def test_stage_functions_refuse_anything_but_a_reservation(
         lambda: local.interval_sum(data, plan, forged),
         lambda: local.copurchase_sum(data, plan, settings, published, forged),
         lambda: local.rhythm_sum(data, plan, settings, told, forged),
+        lambda: local.season_sum(data, plan, settings, forged),
         lambda: local.followup_sum(data, plan, settings, published, forged),
         lambda: local.demand_sum(data, plan, settings, published, forged),
         lambda: local.tower_gradient(data, plan, settings, published, np.zeros(1, np.float32), forged),
@@ -123,6 +124,17 @@ def test_noise_for_a_smaller_bound_than_the_models_is_refused(
     request = request_of(stage, run_id="weak", plan=other.to_json(), fingerprint=other.fingerprint())
     with pytest.raises(PlanError, match=r"norm 0\.5"):
         node.release(request)
+
+
+@pytest.mark.parametrize("stage", ["rhythm", "season", "demand"])
+def test_without_a_moment_up_to_which_data_are_complete_nothing_is_charged(
+    node: Node, request_of, stage: str
+) -> None:
+    before = node.ledger().events()
+    settings = SETTINGS.model_copy(update={"known_until": None}).model_dump_json()
+    with pytest.raises(PlanError, match=r"set 'until' or 'rhythm\.as_of'"):
+        node.release(request_of(stage, run_id="no end", settings=settings))
+    assert node.ledger().events() == before
 
 
 @pytest.mark.parametrize("stage", STAGES)

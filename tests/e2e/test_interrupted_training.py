@@ -25,6 +25,7 @@ KILL_AFTER = [
     "popularity 0/1",
     "intervals 0/1",
     "rhythm 1/3",
+    "season 0/1",
     "followups 0/1",
     "demand 0/1",
     "copurchase 0/1",

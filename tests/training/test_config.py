@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
+from tests.recsys.histories_builder import make_catalogue
 from training.config import Shares, TrainingConfig
 from training.config_file import load_config, parse_config
+from training.plan import left_out
 
 
 def test_defaults_are_complete_and_shares_add_up() -> None:
@@ -74,6 +76,29 @@ def test_leaving_a_mechanism_out_keeps_the_proportions_of_the_rest(
     assert sum(rest.values()) == pytest.approx(1)
     assert "intervals" not in rest
     assert rest["towers"] / rest["popularity"] == pytest.approx(shares.towers / popularity)
+
+
+def test_a_share_for_season_needs_one_for_rhythm() -> None:
+    shares = {"popularity": 0.1, "copurchase": 0.3, "season": 0.1, "towers": 0.5}
+    with pytest.raises(ConfigError, match="season needs one for rhythm"):
+        parse_config({"privacy": {"shares": shares | {"intervals": 0.0}}}, source="t")
+    with_rhythm = {**shares, "intervals": 0.0, "rhythm": 0.1, "copurchase": 0.2}
+    assert parse_config({"privacy": {"shares": with_rhythm}}, source="t").privacy.shares.season == 0.1
+    for wrong in ({"years": 0}, {"years": 6}, {"full_days": 0}, {"full_days": float("nan")}):
+        with pytest.raises(ConfigError, match=r"season\.(years|full_days)"):
+            parse_config({"season": wrong}, source="t")
+
+
+def test_what_is_left_out_is_said_with_the_reason() -> None:
+    several, few = (make_catalogue([f"c{i % n}" for i in range(8)]) for n in (8, 3))
+    known = parse_config({"until": "2026-06-29T00:00:00Z"}, source="t")
+    assert left_out(known, several, timestamps=True) == {}
+    assert "fewer than 4 categories" in left_out(known, few, timestamps=True)["season"]
+    assert set(left_out(known, make_catalogue([""] * 8), timestamps=True)) == {"season", "followups"}
+    unknown = left_out(TrainingConfig(), several, timestamps=True)
+    assert set(unknown) == {"rhythm", "season", "demand"}
+    assert "set 'until' or 'rhythm.as_of'" in unknown["season"]
+    assert "no silo's interactions have timestamps" in left_out(known, several, timestamps=False)["season"]
 
 
 def test_data_without_order_are_read_as_sets_everywhere() -> None:

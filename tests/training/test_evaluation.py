@@ -116,7 +116,7 @@ def test_a_run_measures_itself_noised_and_charged(
     configured: Callable[..., TrainingConfig], world: Path
 ) -> None:
     shares = ["copurchase=0.3", "intervals=0.05", "towers=0.45", "metrics=0.1", "popularity=0.1"]
-    left_out = ["rhythm=0", "followups=0", "demand=0"]
+    left_out = ["rhythm=0", "season=0", "followups=0", "demand=0"]
     last = WorldConfig(weeks=6).last_day
     config = configured(
         f"until={last - timedelta(days=10)}T00:00:00Z",

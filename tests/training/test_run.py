@@ -64,8 +64,8 @@ def test_what_was_spent_is_what_was_planned(trained) -> None:
     assert report["person_epsilon"] <= 4
     assert report["unconfirmed_silos"] == []
     for spent in report["silos"].values():
-        # One release each for five statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
-        assert spent["reservations"] == 11
+        # One release each for six statistics, three rounds, and towers in blocks of 2, 2 and 1 steps.
+        assert spent["reservations"] == 12
         assert spent["epsilon"] < report["person_epsilon"]
 
 
@@ -100,6 +100,7 @@ def test_progress_covers_every_stage(trained) -> None:
         "popularity",
         "intervals",
         "rhythm",
+        "season",
         "followups",
         "demand",
         "copurchase",
@@ -140,6 +141,7 @@ def test_finished_stages_are_not_done_again(
         "popularity",
         "intervals",
         *["rhythm"] * 3,
+        "season",
         "followups",
         "demand",
         "copurchase",
@@ -171,6 +173,7 @@ def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
         "popularity",
         "intervals",
         *["rhythm"] * 4,
+        "season",
         "followups",
         "demand",
         "copurchase",
@@ -185,6 +188,8 @@ def test_rhythms_are_left_out_where_nobody_says_up_to_when_data_are_complete(con
     config = config.model_copy(update={"rhythm": config.rhythm.model_copy(update={"as_of": None})})
     result = run_training(config)
     assert not result.plan.has("rhythm")
+    assert {"rhythm", "season", "demand"} <= set(result.report["left_out"])
+    assert "set 'until' or 'rhythm.as_of'" in result.report["left_out"]["season"]
     assert set(read_bundle(result.bundle_folder).intervals) == {"mean", "variance"}
     assert result.report["person_epsilon"] > 3.9
 
@@ -215,7 +220,7 @@ def test_over_the_cap_the_run_stops_and_says_what_is_left(configured: Configured
 def test_a_silo_that_refuses_is_left_out_while_the_quorum_holds(configured: Configured, world: Path) -> None:
     edit_silos(world, "epsilon_cap = 8.0", "epsilon_cap = 3.5", count=1)
     result = run_training(configured())
-    assert result.report["missed_rounds"] == {"citygrocer": 5 + 3 + 5}
+    assert result.report["missed_rounds"] == {"citygrocer": 6 + 3 + 5}
     assert charges(world)["citygrocer"] == []
     with pytest.raises(PlanError, match="citygrocer: plan-refused"):
         run_training(configured("quorum=3"))
@@ -243,6 +248,7 @@ def test_order_numbers_leave_intervals_out(configured: Configured, world: Path) 
     result = run_training(configured())
     assert not result.plan.has("intervals")
     assert not result.plan.has("rhythm")
+    assert not result.plan.has("season")
     assert not result.plan.has("followups")
     assert read_bundle(result.bundle_folder).intervals == {}
     assert result.report["person_epsilon"] > 3.9
@@ -268,6 +274,12 @@ def test_one_model_alone_is_enough(configured: Configured, left_out: str) -> Non
     result = run_training(configured(*shares))
     assert set(read_bundle(result.bundle_folder).manifest.blocks) == {kept, "profile"}
     assert not result.plan.has(left_out)
+
+
+def test_a_season_that_six_weeks_cannot_tell_is_left_out_and_said_so(trained) -> None:
+    assert trained.result.plan.has("season")
+    assert "season" not in read_bundle(trained.result.bundle_folder).intervals
+    assert "further than the years before 'until'" in trained.result.report["left_out"]["season"]
 
 
 def test_follow_ups_are_in_the_bundle_where_they_were_looked_for(

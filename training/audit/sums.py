@@ -13,7 +13,7 @@ from recsys.data.split import temporal_split
 from recsys.data.vocab import Catalogue
 from recsys.features.profile import ProfileConfig, TasteProfile
 from recsys.features.sequences import SequenceConfig
-from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm
+from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
 from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.models.hazard import DIMENSIONS, NAMES
@@ -23,12 +23,13 @@ from recsys.privacy.releases import ReleasePlan
 from training import evaluation
 from training.audit.bounds import gaussian_mu
 from training.audit.step_audit import Score
-from training.config import COPURCHASE, DEMAND, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM
+from training.config import COPURCHASE, DEMAND, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, RHYTHM, SEASON
 from training.local import BOUNDS
 
 N_ITEMS, MAX_ITEMS = 40, 20
 CUSTOMERS, PURCHASES = 8, 12
 LAST_DAY = 200
+FIRST_DAYS = 100  # within which everybody buys something
 TOO_MANY = 6.0  # log of how many times more purchases are expected
 FAVOURITE = N_ITEMS - 1  # bought by everybody, after the last day
 
@@ -62,6 +63,12 @@ def _rhythm(histories: Histories) -> NDArray[np.float64]:
     )
 
 
+def _season(histories: Histories) -> NDArray[np.float64]:
+    """A year that begins when all of them have bought, and hardly any days count in full."""
+    window = season.Window(FIRST_DAYS + 365)
+    return season.contribution(histories, _catalogue(), window, full_days=1.0).ravel()
+
+
 def _followups(histories: Histories) -> NDArray[np.float64]:
     """One observed first purchase is as much as a customer may send: most reach the bound."""
     scope = CategoryScope.of(_catalogue(), np.full(N_ITEMS, 1 / N_ITEMS))
@@ -92,6 +99,7 @@ SUMS: Mapping[str, Callable[[Histories], NDArray[np.float64]]] = {
     COPURCHASE: _copurchase,
     INTERVALS: lambda histories: replenishment.contribution(histories, _catalogue()).ravel(),
     RHYTHM: _rhythm,
+    SEASON: _season,
     FOLLOWUPS: _followups,
     DEMAND: _demand,
     METRICS: _metrics,

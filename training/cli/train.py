@@ -113,6 +113,8 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Warning: {names} did not send receipts; counted with the most they can have been charged."
         )
+    for mechanism, why in report["left_out"].items():
+        lines.append(f"Note: {mechanism} was left out: {why}.")
     for silo, rounds in report["missed_rounds"].items():
         lines.append(f"Warning: {silo} missed {rounds} rounds; see its own log.")
     return lines

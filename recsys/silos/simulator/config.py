@@ -12,6 +12,7 @@ from typing import Self
 
 from recsys.errors import ConfigError
 from recsys.silos.simulator.follow_ups import PlantedFollowUp
+from recsys.silos.simulator.seasons import PlantedSeason
 
 DAYS_PER_WEEK = 7
 MAX_MEMBERSHIPS = 3
@@ -135,6 +136,7 @@ class WorldConfig:
     browsing: float = 0.33  # views and abandoned carts per trip
     feedback: float = 0.025  # ratings and returns per purchase line
     follow_ups: tuple[PlantedFollowUp, ...] = ()  # needs that follow a purchase; none in the frozen world
+    seasons: tuple[PlantedSeason, ...] = ()  # categories with seasons; none in the frozen world
 
     def __post_init__(self) -> None:
         for name, least in (("persons", 1), ("n_items", 200), ("weeks", 2), ("chunk_persons", 1)):

@@ -14,6 +14,7 @@ from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.follow_ups import follow_up_lines
 from recsys.silos.simulator.people import People
 from recsys.silos.simulator.places import Place
+from recsys.silos.simulator.seasons import Seasons
 from recsys.silos.simulator.staples import Restocking, Staples, choose_staples, restock
 from recsys.silos.simulator.trips import Members, Trips, make_trips, members_of
 
@@ -66,8 +67,9 @@ def shop(
     wanted = np.repeat(np.arange(len(members)), random.poisson(_staple_count(config, people, members)))
     drawn = _untaken(members, len(goods), wanted, sampler.draw(wanted, random), taken)
     staples = choose_staples(config, goods, people, members, drawn, random)
-    restocking = restock(config, staples, trips, random)
-    lines = _lines(config, people, members, trips, staples, restocking, sampler, random)
+    seasons = Seasons.of(config, goods)
+    restocking = restock(config, staples, trips, random, seasons)
+    lines = _lines(config, people, members, trips, staples, restocking, sampler, seasons, random)
     if config.follow_ups:
         random = rng(config.seed, "follow-ups", place.name, chunk)
         lines = _with_follow_ups(config, goods, place, trips, lines, random)
@@ -116,12 +118,13 @@ def _lines(
     staples: Staples,
     restocking: Restocking,
     sampler: _Sampler,
+    seasons: Seasons | None,
     random: np.random.Generator,
 ) -> Lines:
     inside = np.flatnonzero(trips.day < config.days)
     variety = np.repeat(inside, random.poisson(people.variety[members.rows][trips.member[inside]]))
     browsed = np.repeat(inside, random.poisson(config.browsing, len(inside)))
-    bought = _purchases(trips, staples, restocking, variety, sampler, random)
+    bought = _purchases(trips, staples, restocking, variety, sampler, seasons, random)
     looked = _browsing(trips, browsed, sampler, random)
     said = _feedback(config, trips, bought, random)
     return _sorted(_join(bought, looked, said))
@@ -133,6 +136,7 @@ def _purchases(
     restocking: Restocking,
     variety: NDArray[np.int64],
     sampler: _Sampler,
+    seasons: Seasons | None,
     random: np.random.Generator,
 ) -> Lines:
     """Staples and variety together; an item that is both on one trip becomes one line."""
@@ -140,6 +144,9 @@ def _purchases(
     days = int(trips.day.max(initial=0)) + 1
     due = np.searchsorted(trips.member * days + trips.day, member * days + restocking.day)
     extra = sampler.draw(trips.member[variety], random)
+    if seasons is not None:
+        followed = seasons.wanted(extra, trips.day[variety], random)
+        extra, variety = extra[followed], variety[followed]
     trip = np.concatenate([due, variety])
     item = np.concatenate([staples.item[restocking.staple], extra])
     units = np.concatenate([restocking.units, 1 + (random.random(len(extra)) < SECOND_UNIT)])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.silos.simulator.catalogue import Goods
 from recsys.silos.simulator.config import WorldConfig
 from recsys.silos.simulator.people import People
+from recsys.silos.simulator.seasons import Seasons
 from recsys.silos.simulator.trips import NEVER, Members, Trips
 
 PER_CATEGORY = 2  # at most this many staples of one category
@@ -86,9 +87,18 @@ def _pace(config: WorldConfig, people: People, members: Members) -> NDArray[np.f
     return pace
 
 
-def restock(config: WorldConfig, staples: Staples, trips: Trips, random: np.random.Generator) -> Restocking:
-    """Walk through the members' trips; on each, buy the staples that have run out."""
-    due = staples.begins + random.random(len(staples)) * staples.cycle
+def restock(
+    config: WorldConfig,
+    staples: Staples,
+    trips: Trips,
+    random: np.random.Generator,
+    seasons: Seasons | None = None,
+) -> Restocking:
+    """Walk through the members' trips; on each, buy the staples that have run out.
+
+    seasons: what makes some categories run out sooner; when something runs out is told by their clock
+    """
+    due = _time(seasons, staples.item, staples.begins) + random.random(len(staples)) * staples.cycle
     days, next_day = trips.padded_days(), np.full(len(staples), NEVER, np.int64)
     forget = np.where(trips.top_up, config.top_up_forget, config.forget)
     counts = np.diff(trips.offsets)[staples.member]
@@ -98,15 +108,24 @@ def restock(config: WorldConfig, staples: Staples, trips: Trips, random: np.rand
         active = order[: len(order) - int(np.searchsorted(ascending, trip, side="right"))]
         owner = staples.member[active]
         day, skips = days[owner, trip], random.random(len(active)) < forget[trips.offsets[owner] + trip]
-        buys = (due[active] <= day) & (day < staples.ends[active]) & ~skips
+        run_out = due[active] <= _time(seasons, staples.item[active], day)
+        buys = run_out & (day < staples.ends[active]) & ~skips
         rows, on = active[buys], day[buys].astype(np.int64)
         units = 1 + (random.random(len(rows)) < config.double)
-        due[rows] = on + staples.cycle[rows] * units * _variation(config, len(rows), random)
+        lasts = staples.cycle[rows] * units * _variation(config, len(rows), random)
+        due[rows] = _time(seasons, staples.item[rows], on) + lasts
         after = on >= config.days
         next_day[rows[after]] = np.minimum(next_day[rows[after]], on[after])
         bought.append(np.stack([rows, on, units])[:, ~after])
     rows, on, units = np.concatenate(bought, axis=1)
     return Restocking(rows, on, units, next_day)
+
+
+def _time(
+    seasons: Seasons | None, items: NDArray[np.int64], days: NDArray[np.integer]
+) -> NDArray[np.integer] | NDArray[np.float64]:
+    """Days of the window by the clock of each item's season; by the calendar without one."""
+    return days if seasons is None else seasons.time(items, days)
 
 
 def _variation(config: WorldConfig, n: int, random: np.random.Generator) -> NDArray[np.float64]:

@@ -84,7 +84,8 @@ const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.
 
 function dueFacts(item) {
   const sure = item.device ? item.basis : `${Math.round(item.p_within_7 * 100)} % within a week · ${item.basis}`;
-  const facts = [element("p", "sub", item.weekly_habit ? `${sure} · ${item.weekly_habit.text}` : sure)];
+  const known = [sure, item.weekly_habit?.text, item.season].filter(Boolean);
+  const facts = [element("p", "sub", known.join(" · "))];
   if (item.out_of_stock || item.out_of_stock_by_then) {
     const instead = item.substitute ? `; instead: ${item.substitute.title || item.substitute.item_id}` : "";
     facts.push(element("p", "sub alert", `${item.out_of_stock ? "Out of stock" : "Likely to be sold out by then"}${instead}`));

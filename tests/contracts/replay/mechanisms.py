@@ -26,6 +26,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     SiloSettings,
 )
 from training.config_file import load_config
@@ -44,7 +45,7 @@ CONFIG = load_config(
         "towers.init_scale=0.5",
         "towers.negatives=20",
         "towers.clip_norm=0.3",
-        "rhythm.as_of=1970-10-01T00:00:00Z",
+        "rhythm.as_of=1971-02-01T00:00:00Z",  # a year after the first customers come,
     ],
 )
 SETTINGS = CONFIG.silo_settings(ordered=True)
@@ -82,6 +83,7 @@ MECHANISMS: dict[str, Run] = {
     RHYTHM: lambda data, plan, settings, reservation: local.rhythm_sum(
         data, plan, settings, local.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
     ),
+    SEASON: local.season_sum,
     FOLLOWUPS: lambda data, plan, settings, reservation: local.followup_sum(
         data, plan, settings, PUBLISHED, reservation
     ),

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 from recsys.models.replenishment import IntervalModel
+from recsys.models.rhythm_start import START
 from serving.replenishment.service import moment as cut_moment
 from serving.settings import Settings
 from tests.serving.builder import NEW, NOTHING, TASTE, TRAINING_ONLY, event, item, make_silo
@@ -152,6 +154,26 @@ def test_a_weekly_habit_is_told(settings: Settings, serve: Callable[..., TestCli
     assert due(serve(settings))[0]["weekly_habit"] is None
     bought(settings.silo, *((0, newest - 7 * number * DAY) for number in range(3)))
     assert due(serve(settings))[0]["weekly_habit"] is None
+
+
+def test_a_season_is_told_in_its_months_and_moves_chances(
+    settings: Settings, serve: Callable[..., TestClient]
+) -> None:
+    newest = datetime.now(UTC) - 5 * DAY
+    bought(settings.silo, *((0, newest - 25 * number * DAY) for number in range(16)))
+    plain, seasonal = serve(settings), serve(settings)
+    state = seasonal.app.state.serving  # type: ignore[attr-defined]
+    learned = {"hazard": START, "appeals": np.zeros(len(state.catalogue))}
+    month = (datetime.now(UTC) + 15 * DAY).month - 1
+    factors = np.exp(np.cos(2.0 * np.pi * (np.arange(12) - month) / 12))
+    every = np.tile(factors / factors.mean(), (len(state.catalogue.category_codes[1]), 1))
+    for client, more in ((plain, {}), (seasonal, {"season": every})):
+        model = IntervalModel.from_arrays(learned | more, state.catalogue)
+        client.app.state.serving = replace(state, intervals=model)  # type: ignore[attr-defined]
+    (before,), (after,) = (due(client, horizon_days=365) for client in (plain, seasonal))
+    assert before["season"] is None
+    assert after["season"].startswith("usually bought more in ")
+    assert after["p_within_30"] > before["p_within_30"] + 0.02
 
 
 def test_pages(client: TestClient) -> None:

@@ -53,11 +53,17 @@ def test_the_summary_says_what_it_cost_whom_and_what_comes_next(trained) -> None
 def test_the_summary_warns_of_what_went_beyond_the_plan(trained) -> None:
     from dataclasses import replace
 
-    beyond = {"within_target": False, "unconfirmed_silos": ["citygrocer"], "missed_rounds": {"carehouse": 2}}
+    beyond = {
+        "within_target": False,
+        "unconfirmed_silos": ["citygrocer"],
+        "missed_rounds": {"carehouse": 2},
+        "left_out": {"season": "nobody said"},
+    }
     text = summary(replace(trained.result, report={**trained.result.report, **beyond}))
     assert "charged again" in text
     assert "citygrocer did not send receipts" in text
     assert "carehouse missed 2 rounds" in text
+    assert "Note: season was left out: nobody said." in text
 
 
 def test_publishing_again_keeps_the_version_and_another_registry_makes_its_own(

@@ -36,6 +36,7 @@ from training.config import (
     METRICS,
     POPULARITY,
     RHYTHM,
+    SEASON,
     TOWERS,
     SiloSettings,
 )
@@ -53,7 +54,7 @@ SETTINGS = (
     "privacy.shares.towers=0.4",
     "privacy.shares.metrics=0.1",
 )
-SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, FOLLOWUPS, DEMAND, METRICS)
+SUMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, METRICS)
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6

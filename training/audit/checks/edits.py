@@ -97,7 +97,10 @@ def without(*customers: str) -> Edit:
 
 
 def as_whale(customer: str, *, times: int) -> Edit:
-    """This customer has bought every item of the silo `times` over, an hour apart."""
+    """This customer has bought every item of the silo `times` over, five hours apart.
+
+    Of that, the events that a silo keeps of one customer go back for more than a year.
+    """
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
         if table is not Table.INTERACTIONS:
@@ -110,7 +113,7 @@ def as_whale(customer: str, *, times: int) -> Edit:
                 "event_id": f"{customer}-{n}",
                 "item_id": item,
                 "event": "purchase",
-                "timestamp": one["timestamp"] - timedelta(hours=n),
+                "timestamp": one["timestamp"] - timedelta(hours=5 * n),
             }
             for n, item in enumerate(items)
         ]

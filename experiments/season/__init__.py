@@ -1,0 +1,1 @@
+"""Seasons of categories: planted in simulated worlds, learned, and what knowing them is worth."""
