@@ -85,11 +85,19 @@ class PopularitySettings(_Section):
     """Noised item popularity: how many distinct items of one customer count, and how much each of them.
 
     decay: weight kept per basket since; basket_power: how much less the items of a large basket weigh
+    head_items: above 0, what there is to spend goes to two sums, half each: all items, and then once more so
+        many of the most popular alone (see `recsys.models.popularity_head`)
     """
 
     max_items: Annotated[int, Field(ge=1)] = 100
     decay: Fraction = 1.0
     basket_power: Annotated[float, Field(ge=0, le=4)] = 0.0
+    head_items: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def rounds(self) -> int:
+        """How many noised sums there are."""
+        return 2 if self.head_items else 1
 
 
 class CopurchaseSettings(_Section):

@@ -8,7 +8,16 @@ from recsys.data.vocab import Catalogue
 from recsys.models.category_scope import check_excluded, usable_categories
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, TOWERS, TrainingConfig
+from training.config import (
+    DEMAND,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    TOWERS,
+    TrainingConfig,
+)
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -70,7 +79,7 @@ def make_plan(
         clip_norms=clip_norms(config),
         sampling_rate=config.towers.sampling_rate,
         steps=config.towers.steps,
-        rounds={RHYTHM: config.rhythm.rounds},
+        rounds={RHYTHM: config.rhythm.rounds, POPULARITY: config.popularity.rounds},
     )
 
 
