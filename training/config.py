@@ -209,6 +209,8 @@ class ProfileSettings(_Section):
     tier_weight: NonNegative = 1.0
     tier_prior: Positive = 4.0
     max_columns: Annotated[int, Field(ge=3, le=4096)] = 384
+    department_weight: NonNegative = 0.0
+    department_prior: Positive = 2.0
 
 
 class FusionSettings(_Section):
