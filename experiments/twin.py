@@ -16,7 +16,7 @@ from recsys.bundle.contents import Bundle
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.features.sequences import Sequences
-from recsys.models import copurchase, popularity, replenishment
+from recsys.models import copurchase, replenishment
 from recsys.privacy.plan import PrivacyPlan
 from recsys.seeds import rng
 from recsys.silos.base import Silo
@@ -37,7 +37,14 @@ from training.config import (
 )
 from training.coordinator import data_kind
 from training.loading import TrainingData, load
-from training.local import RhythmRound, demand_units, followup_cells, rhythm_examples, season_days
+from training.local import (
+    RhythmRound,
+    demand_units,
+    followup_cells,
+    popularity_counts,
+    rhythm_examples,
+    season_days,
+)
 from training.messages import Reply
 from training.objective import Objective
 from training.places import public_fields
@@ -134,7 +141,7 @@ class _PooledRounds:
         histories, settings = data.dataset.histories, self.settings
         catalogue: Catalogue = data.dataset.catalogue
         if name == POPULARITY:
-            return popularity.contribution(histories, len(catalogue), **settings.popularity.model_dump())
+            return popularity_counts(data, settings, given.get("popularity"))
         if name == INTERVALS:
             return replenishment.contribution(histories, catalogue).ravel()
         if name == RHYTHM:

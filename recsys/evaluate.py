@@ -93,7 +93,7 @@ def measure(
     """`evaluate` of lists that are there already; int32 [evaluated customers, k] each, without owned items in
     `fresh`. Segments without any target are left empty: 0 customers, NaN figures."""
     train, targets = split.train.select(split.customers), split.targets.select(split.customers)
-    owned = _owned(train, targets)
+    owned = owned_targets(train, targets)
     every = np.ones(len(targets.items), bool)
 
     def segment(ranked: NDArray[np.int32], wanted: NDArray[np.bool_]) -> Segment:
@@ -102,8 +102,8 @@ def measure(
     return Metrics(segment(lists, every), segment(lists, owned), segment(fresh, ~owned))
 
 
-def _owned(train: Histories, targets: Histories) -> NDArray[np.bool_]:
-    """Which target items the customer had bought before; bool [target items]."""
+def owned_targets(train: Histories, targets: Histories) -> NDArray[np.bool_]:
+    """Which target items the customer had bought before; bool [target items], a row of each per customer."""
     had = recent_items(train, max(len(train.items), 1))
     size = int(max(had.items.max(initial=0), targets.items.max(initial=0))) + 1
     return np.isin(targets.rows * size + targets.items, had.rows * size + had.items)

@@ -88,11 +88,19 @@ class PopularitySettings(_Section):
     """Noised item popularity: how many distinct items of one customer count, and how much each of them.
 
     decay: weight kept per basket since; basket_power: how much less the items of a large basket weigh
+    head_items: above 0, what there is to spend goes to two sums, half each: all items, and then once more so
+        many of the most popular alone (see `recsys.models.popularity_head`)
     """
 
     max_items: Annotated[int, Field(ge=1)] = 100
     decay: Fraction = 1.0
     basket_power: Annotated[float, Field(ge=0, le=4)] = 0.0
+    head_items: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def rounds(self) -> int:
+        """How many noised sums there are."""
+        return 2 if self.head_items else 1
 
 
 class CopurchaseSettings(_Section):
@@ -217,6 +225,8 @@ class ProfileSettings(_Section):
     tier_weight: NonNegative = 1.0
     tier_prior: Positive = 4.0
     max_columns: Annotated[int, Field(ge=3, le=4096)] = 384
+    department_weight: NonNegative = 0.0
+    department_prior: Positive = 2.0
 
 
 class FusionSettings(_Section):

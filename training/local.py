@@ -18,6 +18,7 @@ from recsys.errors import PlanError
 from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
+from recsys.models.popularity_head import head_contribution, head_of
 from recsys.models.rhythm import Examples, Public
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
@@ -65,14 +66,30 @@ class RhythmRound(NamedTuple):
 
 
 def popularity_sum(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
+    data: TrainingData,
+    plan: PrivacyPlan,
+    settings: SiloSettings,
+    reservation: Reservation,
+    published: NDArray[np.float64] | None = None,
 ) -> Released:
-    """Sum over customers of their unit-norm item indicators, noised; float32 [n_items]."""
+    """Sum over customers of their unit-norm item indicators, noised; float32 [n_items].
+
+    published: None for all items; else what the coordinator made of that sum, as in `copurchase_sum`: only
+    the head is counted.
+    """
     _need(reservation, plan)
-    raw = popularity.contribution(
-        data.dataset.histories, len(data.dataset.catalogue), **settings.popularity.model_dump()
-    )
-    return _release(POPULARITY, raw, data, plan, reservation)
+    return _release(POPULARITY, popularity_counts(data, settings, published), data, plan, reservation)
+
+
+def popularity_counts(
+    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """The raw sum of `popularity_sum`; float64 [n_items]."""
+    histories, told = data.dataset.histories, settings.popularity
+    weights = told.model_dump(exclude={"head_items"})
+    if published is None:
+        return popularity.contribution(histories, len(data.dataset.catalogue), **weights)
+    return head_contribution(histories, head_of(published, told.head_items), **weights)
 
 
 def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:

@@ -203,9 +203,10 @@ class Node:
 
 
 def _popularity(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, _request: Request, reservation: Reservation
+    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
 ) -> Released:
-    return local.popularity_sum(data, plan, settings, reservation)
+    published = request.array("popularity") if request.number("round") else None
+    return local.popularity_sum(data, plan, settings, reservation, published)
 
 
 def _intervals(

@@ -9,7 +9,17 @@ from recsys.models.category_scope import check_excluded, usable_categories
 from recsys.models.season_fit import LEAST_CATEGORIES
 from recsys.privacy.plan import PrivacyPlan, calibrate
 from training.checkpoint import RunFolder
-from training.config import DEMAND, FOLLOWUPS, INTERVALS, METRICS, RHYTHM, SEASON, TOWERS, TrainingConfig
+from training.config import (
+    DEMAND,
+    FOLLOWUPS,
+    INTERVALS,
+    METRICS,
+    POPULARITY,
+    RHYTHM,
+    SEASON,
+    TOWERS,
+    TrainingConfig,
+)
 from training.local import BOUNDS
 
 PLAN = "plan.json"
@@ -66,7 +76,7 @@ def make_plan(
         clip_norms=clip_norms(config),
         sampling_rate=config.towers.sampling_rate,
         steps=config.towers.steps,
-        rounds={RHYTHM: config.rhythm.rounds},
+        rounds={RHYTHM: config.rhythm.rounds, POPULARITY: config.popularity.rounds},
     )
 
 

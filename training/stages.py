@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from recsys.data.history import SECONDS_PER_DAY, Ordering
 from recsys.models import followups, popularity, replenishment, season, season_fit
 from recsys.models.followup_estimate import estimate
 from recsys.models.followup_rules import FollowUp
+from recsys.models.popularity_head import combined, head_of
 from training import evaluation
 from training.aggregation import NoisedTotal, total
 from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, SEASON
 from training.scopes import category_scope, pair_scope
 from training.session import Arrays, Session
 
+FIRST_POPULARITY = f"{POPULARITY}-of-all"
 NO_SEASON = (
     "what silos sent does not stand clear of noise; customers are few, or nobody's data go back further than "
     "the years before 'until' that count"
@@ -25,12 +28,31 @@ NO_SEASON = (
 
 def run_popularity(session: Session) -> NDArray[np.float64]:
     """Posterior popularity of every item from the silos' noised sums; float64 [n_items], sums to 1."""
+    n, head_items = len(session.catalogue), session.settings.popularity.head_items
+
+    def of_all() -> NoisedTotal:
+        return noised_total(session, POPULARITY, n)
 
     def make() -> Arrays:
-        noised = noised_total(session, POPULARITY, len(session.catalogue))
-        return {"probabilities": popularity.posterior(noised.values, noised.noise_std)}
+        first = _kept(session, FIRST_POPULARITY, of_all) if head_items else of_all()
+        found = popularity.posterior(first.values, first.noise_std)
+        if head_items:
+            again = noised_total(session, POPULARITY, n, number=1, arrays={"popularity": found})
+            head, stds = head_of(found, head_items), (first.noise_std, again.noise_std)
+            found = combined(first.values, again.values, head, *stds)
+        return {"probabilities": found}
 
     return session.once(POPULARITY, make)["probabilities"]
+
+
+def _kept(session: Session, name: str, ask: Callable[[], NoisedTotal]) -> NoisedTotal:
+    """A noised total of the run folder, or a new one, so that an interruption pays for nothing twice."""
+    file = f"{name}.safetensors"
+    if not session.folder.has(file):
+        noised = ask()
+        session.folder.write_arrays(file, {"total": noised.values, "noise_std": np.array([noised.noise_std])})
+    stored = session.folder.read_arrays(file)
+    return NoisedTotal(stored["total"], float(stored["noise_std"][0]))
 
 
 def run_intervals(session: Session) -> Arrays:

@@ -13,7 +13,7 @@ import numpy as np
 from recsys.errors import PlanError
 from recsys.features.items import ItemFeatures
 from recsys.models.hazard import DIMENSIONS
-from training.config import COPURCHASE, DEMAND, FOLLOWUPS, METRICS, RHYTHM, TOWERS, SiloSettings
+from training.config import COPURCHASE, DEMAND, FOLLOWUPS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
 from training.messages import Request
 
 LIMITS = {"popularity": (np.finfo(np.float64).tiny, 1.0), "usual": (-50.0, 50.0)}
@@ -28,7 +28,7 @@ def check_told(stage: str, request: Request, settings: SiloSettings, features: I
     features: of the catalogue. Raises PlanError naming the array, TrainingError where one is missing.
     """
     widths = set()
-    for name, expected in _shapes(stage, settings, features).items():
+    for name, expected in _shapes(stage, request, settings, features).items():
         array = request.array(name)
         fits = array.ndim == len(expected) and all(
             wanted in (None, length) for wanted, length in zip(expected, array.shape, strict=True)
@@ -45,10 +45,14 @@ def check_told(stage: str, request: Request, settings: SiloSettings, features: I
         raise PlanError(f"the tables told for '{stage}' have {sorted(widths)} columns; give all as many")
 
 
-def _shapes(stage: str, settings: SiloSettings, features: ItemFeatures) -> Mapping[str, Shape]:
+def _shapes(
+    stage: str, request: Request, settings: SiloSettings, features: ItemFeatures
+) -> Mapping[str, Shape]:
     n = len(features.rows)
     table = features.table_size * settings.towers.embedding_dim
+    first = stage == POPULARITY and request.number("round") == 0
     told: Mapping[str, Mapping[str, Shape]] = {
+        POPULARITY: {} if first else {"popularity": (n,)},
         COPURCHASE: {"popularity": (n,)},
         FOLLOWUPS: {"popularity": (n,)},
         DEMAND: {"popularity": (n,)},

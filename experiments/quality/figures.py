@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.comparison import Entry
+from experiments.quality.differences import Values, customer_values
 from experiments.quality.trial import Trial
 from recsys.evaluate import measure
 from recsys.metrics.catalog import coverage, long_tail_share
@@ -37,6 +38,7 @@ class Figures:
     entry: the headline figures with their 95 % bootstrap intervals; coverage: share of the catalogue shown to
     anybody in the first 10; long_tail_share: share of those places outside the items that hold 80 % of sales
     by_silo: headline metric of each silo's customers; seconds: to fit, tune and rank; chosen: what was tuned
+    by_customer: figures of each evaluated customer, for paired differences; they are written nowhere
     """
 
     entry: Entry
@@ -45,6 +47,7 @@ class Figures:
     by_silo: Mapping[str, float]
     seconds: float
     chosen: Mapping[str, Any]
+    by_customer: Values = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; figures without any target are null."""
@@ -86,6 +89,7 @@ def figures(
         _by_silo(lists, trial, silos),
         seconds,
         chosen,
+        customer_values(lists, trial),
     )
 
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from experiments.quality.differences import Difference, differences
 from experiments.quality.figures import HEADLINE
+from experiments.quality.item_list import ItemList
+from experiments.quality.methods import BASELINES
 from experiments.quality.record import record
 from experiments.quality.resources import peak_memory
 from experiments.quality.run import QualityOptions, QualityResult, run_quality
+from experiments.quality.runner import PRIVATE
 from experiments.results_table import comparison_table, write_results
 from recsys.errors import ConfigError
 from training.progress import Progress, silent
@@ -41,6 +45,17 @@ class SeededQuality:
         known = [value for value in found if value is not None]
         return median(known) if len(known) == len(found) else None
 
+    @property
+    def differences(self) -> list[Difference]:
+        """The private model against the published methods that ran, paired by customer; [] where seeds have
+        item lists, and so targets, of their own."""
+        runs = list(self.by_seed.values())
+        if len(runs) > 1 and self.first.options.item_list is ItemList.PRIVATE:
+            return []
+        seeds = {name: [run.methods[name].by_customer for run in runs] for name in self.first.methods}
+        published = {name: values for name, values in seeds.items() if name in BASELINES}
+        return differences(seeds[PRIVATE], published) if PRIVATE in seeds else []
+
     def to_dict(self) -> dict[str, Any]:
         """One JSON object: of one seed its own, of several the medians, and every seed's under `seeds`."""
         results = {seed: result.to_dict() for seed, result in self.by_seed.items()}
@@ -54,6 +69,7 @@ class SeededQuality:
             shared["seconds"] = round(sum(result["seconds"] for result in results.values()), 1)
         return shared | {
             "lift_kept": self.lift_kept,
+            "differences": [found.to_dict() for found in self.differences],
             "peak_rss_mb": round(self.peak_rss_mb),
             "stamp": f"research data, {STAMP}",
             "command": self.command,
@@ -76,6 +92,7 @@ class SeededQuality:
             *result.notes,
             f"share of lift kept in {result.headline}: " + ("not known" if lift is None else f"{lift:.3f}"),
             *self._anchor_facts(),
+            *self._difference_facts(),
             f"{sum(r.seconds for r in self.by_seed.values()):.0f} s, peak memory {self.peak_rss_mb:.0f} MB",
             "median over seeds, all seeds in brackets; NDCG with the ideal list cut at k; ties by "
             "popularity, then item id",
@@ -90,6 +107,15 @@ class SeededQuality:
         return [
             f"anchors (98 % of each baseline's known figure): {verdict}; the lowest is {worst.method} "
             f"{worst.metric}, {worst.measured:.4f} against {worst.known:.4f} ({worst.ratio:.3f})"
+        ]
+
+    def _difference_facts(self) -> list[str]:
+        found = self.differences
+        if not found:
+            return []
+        return [
+            "private less the best published method, same customers, mean over seeds (95 % interval): "
+            + "; ".join(map(str, found))
         ]
 
     def report(self) -> list[str]:

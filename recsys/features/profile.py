@@ -13,16 +13,18 @@ from recsys.errors import ConfigError
 from recsys.features.price_tiers import NO_TIER, price_tiers
 
 NO_COLUMN = -1
+PARTS = 3
 
 
 @dataclass(frozen=True)
 class ProfileConfig:
     """Public constants of taste profiles.
 
-    category_weight, brand_weight, tier_weight: what a unit of log ratio adds to an item's score; 0 leaves the
-        feature out. The tier is that of `recsys.features.price_tiers`
-    category_prior, brand_prior, tier_prior: pseudo-items, above 0: how many items speak as loudly as the
-        expectation
+    category_weight, brand_weight, tier_weight, department_weight: what a unit of log ratio adds to an item's
+        score; 0 leaves the feature out. The tier is that of `recsys.features.price_tiers`; departments group
+        categories, and matter beside them where a category has few items
+    category_prior, brand_prior, tier_prior, department_prior: pseudo-items, above 0: how many items speak as
+        loudly as the expectation
     max_columns: of each feature, the values with the most items in the catalogue are kept, a third at most
     """
 
@@ -33,9 +35,11 @@ class ProfileConfig:
     tier_weight: float = 1.0
     tier_prior: float = 4.0
     max_columns: int = 384
+    department_weight: float = 0.0
+    department_prior: float = 2.0
 
     def __post_init__(self) -> None:
-        if min(self.category_prior, self.brand_prior, self.tier_prior) <= 0.0:
+        if min(self.category_prior, self.brand_prior, self.tier_prior, self.department_prior) <= 0.0:
             raise ConfigError("a prior of the taste profile is not above 0; give pseudo-items above 0")
 
 
@@ -43,13 +47,14 @@ class ProfileConfig:
 class TasteProfile:
     """u_f = weight_f log((count_f + prior_f) / (count x expected_f + prior_f)) for every feature f.
 
-    A feature is a category, a brand or a price tier.
+    A feature is a category, a brand, a price tier or a department.
     count_f is how many of a customer's items have the feature, count how many items there are, expected_f the
     feature's share of published popularity. It is the posterior mean of a Gamma-Poisson rate over its prior
     mean (Clayton and Kaldor 1987), as a logarithm, so that it adds to log popularity. An item's vector is the
     indicator of its features.
 
-    columns: int64 [n_items, F], the columns of an item's category, brand and price tier, -1 for none
+    columns: int64 [n_items, F], the columns of an item's category, brand, price tier and department as far as
+        they are used, -1 for none
     expected, prior, weight: float32 [columns]
 
     Guarantee: made of the public catalogue and published popularity; a profile depends on its own customer.
@@ -63,16 +68,18 @@ class TasteProfile:
     @classmethod
     def of(cls, catalogue: Catalogue, popularity: NDArray[np.float64], config: ProfileConfig) -> TasteProfile:
         """popularity: published probabilities, float64 [n_items]."""
-        kinds = (
+        kinds = [
             (catalogue.categories, config.category_prior, config.category_weight),
             (catalogue.brands, config.brand_prior, config.brand_weight),
             (_tier_names(catalogue), config.tier_prior, config.tier_weight),
-        )
+        ]
+        if config.department_weight > 0.0:  # without it profiles are as they were before there was one
+            kinds.append((catalogue.departments, config.department_prior, config.department_weight))
         used = [(names, prior, weight) for names, prior, weight in kinds if weight > 0.0]
         columns = np.full((len(catalogue), len(kinds)), NO_COLUMN, np.int64)
         prior, weight = list[float](), list[float]()
         for position, (names, pseudo_items, per_unit) in enumerate(used):
-            codes = _codes(names, config.max_columns // len(kinds))
+            codes = _codes(names, config.max_columns // PARTS)
             columns[:, position] = np.where(codes >= 0, codes + len(prior), NO_COLUMN)
             size = int(codes.max(initial=NO_COLUMN)) + 1
             prior += [pseudo_items] * size

@@ -62,26 +62,29 @@ def _basket_sizes(bought: Histories, rows: NDArray[np.int64], ago: NDArray[np.in
     return np.asarray(sizes[basket], np.float64)
 
 
-def posterior(noised_sum: NDArray[np.float64], noise_std: float) -> NDArray[np.float64]:
+def posterior(noised_sum: NDArray[np.float64], noise_std: float | NDArray[np.float64]) -> NDArray[np.float64]:
     """Empirical-Bayes probabilities from a noised sum: positive, summing to 1; float64 [n_items].
 
     Each true value is drawn from an unknown distribution on a logarithmic grid, fitted by expectation-
     maximisation (nonparametric maximum likelihood, Kiefer and Wolfowitz 1956); the estimate is the posterior
     mean, or the observation itself where it exceeds 5 standard deviations. Post-processing: costs no privacy.
 
-    noise_std: standard deviation of the noise in each cell of the sum. Raises ConfigError if it is negative.
+    noise_std: standard deviation of the noise in each cell of the sum, one for all or float64 [n_items]: all
+    above 0, or all 0. Raises ConfigError otherwise.
     """
-    if not 0.0 <= noise_std < np.inf:
-        raise ConfigError(f"noise_std is {noise_std}; it must be 0 or more")
     values = np.nan_to_num(np.asarray(noised_sum, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    top = max(float(values.max(initial=0.0)), noise_std)
+    std = np.broadcast_to(np.asarray(noise_std, np.float64), values.shape)
+    noisy = bool((std > 0.0).any())
+    if not (np.isfinite(std) & ((std > 0.0) if noisy else (std == 0.0))).all():
+        raise ConfigError(f"noise_std is {noise_std}; it must be 0 or more")
+    top = max(float(values.max(initial=0.0)), float(std.max(initial=0.0)))
     if top == 0.0:
         return np.full(len(values), 1.0 / max(len(values), 1))
-    if noise_std == 0.0:
+    if not noisy:
         estimate = np.maximum(values, 0.1 * values[values > 0.0].min())
     else:
-        grid = np.geomspace(min(0.01 * noise_std, top / 2), top, GRID_POINTS)
-        estimate = np.where(values > CERTAIN * noise_std, values, _posterior_mean(values, noise_std, grid))
+        grid = np.geomspace(min(0.01 * float(std.min()), top / 2), top, GRID_POINTS)
+        estimate = np.where(values > CERTAIN * std, values, _posterior_mean(values, std, grid))
     return np.asarray(estimate / estimate.sum())
 
 
@@ -108,10 +111,10 @@ def with_new_items(
 
 
 def _posterior_mean(
-    values: NDArray[np.float64], noise_std: float, grid: NDArray[np.float64]
+    values: NDArray[np.float64], std: NDArray[np.float64], grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """E[truth | value] under the distribution on `grid` that fits all values best."""
-    exponent = -0.5 * ((values[:, None] - grid) / noise_std) ** 2
+    exponent = -0.5 * ((values[:, None] - grid) / std[:, None]) ** 2
     likelihood = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     weights = np.full(len(grid), 1.0 / len(grid))
     for _ in range(EM_STEPS):

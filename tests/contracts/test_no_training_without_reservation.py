@@ -20,7 +20,7 @@ from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
 from training import local, scopes
-from training.config import TrainingConfig
+from training.config import PopularitySettings, TrainingConfig
 from training.loading import TrainingData
 from training.messages import Request
 from training.node import Node
@@ -328,6 +328,21 @@ def test_misfits_are_refused_before_data_can_stumble_over_them(
         said.add(str(refused.value))
     assert len(said) == 1
     assert f"'{name}'" in said.pop()
+    assert node.ledger().events() == before
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_the_head_is_told_by_shares_as_well(node: Node, plan: PrivacyPlan, request_of, misfit: str) -> None:
+    twice = replace(plan, releases=(ReleasePlan("popularity", 1.0, 30.0, rounds=2),))
+    settings = SETTINGS.model_copy(update={"popularity": PopularitySettings(head_items=9)})
+    fields = {"plan": twice.to_json(), "fingerprint": twice.fingerprint(), "round": 1}
+    request = request_of("popularity", run_id="head", settings=settings.model_dump_json(), **fields)
+    before = node.ledger().events()
+    told = {"popularity": MISFITS[misfit](request.arrays["popularity"])}
+    with pytest.raises(PlanError, match="'popularity'"):
+        node.release(Request(request.fields, told))
+    with pytest.raises(TrainingError, match="lacks the array 'popularity'"):
+        node.release(Request(request.fields, {}))
     assert node.ledger().events() == before
 
 

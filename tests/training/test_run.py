@@ -14,7 +14,7 @@ from recsys.models.replenishment import IntervalModel
 from recsys.privacy.ledger import Charge, Ledger
 from recsys.privacy.plan import PrivacyEvent
 from recsys.silos.config import FederationConfig
-from training import gradient_rounds, rhythm_rounds
+from training import gradient_rounds, rhythm_rounds, stages
 from training.checkpoint import open_run, runs
 from training.config import TrainingConfig
 from training.run import run_training
@@ -181,6 +181,30 @@ def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
     ]
     assert charges(world) == dict.fromkeys(charges(world), expected)
     assert not result.report["within_target"]
+
+
+def test_popularity_may_be_two_sums_and_the_first_is_paid_for_once(
+    configured: Configured, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, real, asked = configured("popularity.head_items=20"), stages.noised_total, []
+
+    def die_before_the_second(session, stage, *told, **options):
+        asked.append((stage, options.get("number", 0)))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(session, stage, *told, **options)
+
+    monkeypatch.setattr(stages, "noised_total", die_before_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(config)
+    result = run_training(config)
+    assert asked[:3] == [("popularity", 0), ("popularity", 1), ("popularity", 1)]
+    spent = charges(world)
+    assert spent
+    assert all(silo[:3] == ["popularity", "popularity", "intervals"] for silo in spent.values())
+    assert result.plan.release("popularity").rounds == 2
+    assert result.report["within_target"]
+    assert np.exp(read_bundle(result.bundle_folder).log_popularity).sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_rhythms_are_left_out_where_nobody_says_up_to_when_data_are_complete(configured: Configured) -> None:

@@ -98,6 +98,13 @@ MECHANISMS: dict[str, Run] = {
 """A mechanism that joins the plan joins here, with what it takes to run it in one silo."""
 
 
+def head_sum(data: Any, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation) -> Released:
+    """The second sum of popularity, over a third of the items."""
+    told = settings.popularity.model_copy(update={"head_items": N_ITEMS // 3})
+    settings = settings.model_copy(update={"popularity": told})
+    return local.popularity_sum(data, plan, settings, reservation, PUBLISHED)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one world released, and everything public that happened on the way."""

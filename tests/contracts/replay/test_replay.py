@@ -15,7 +15,15 @@ from recsys.privacy.mechanisms import noised_sum
 from recsys.privacy.plan import MECHANISMS as PLANNED
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.releases import TOWERS
-from tests.contracts.replay.mechanisms import MECHANISMS, PLAN, Outcome, Run, Stage, bound_and_noise
+from tests.contracts.replay.mechanisms import (
+    MECHANISMS,
+    PLAN,
+    Outcome,
+    Run,
+    Stage,
+    bound_and_noise,
+    head_sum,
+)
 from tests.contracts.replay.worlds import KINDS, N_ITEMS, Pair, draw_pair
 from training.config import POPULARITY, SiloSettings
 from training.loading import TrainingData
@@ -74,16 +82,21 @@ def _requests(outcome: Outcome, kind: str) -> list[tuple[Any, ...]]:
     return [request for request in outcome.requests if request[0] == kind]
 
 
+FURTHER: dict[str, tuple[str, Run]] = {"popularity of the head": (POPULARITY, head_sum)}
+"""Later rounds that add up something else: the mechanism that they belong to, and how to run them."""
+
+
 @pytest.mark.evidence
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("told", [*MECHANISMS, *FURTHER])
 def test_neighbours_replayed(
-    name: str,
+    told: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     counted: Callable[[int, int], int],
     evidence: Callable[..., None],
 ) -> None:
-    stage, (clip_norm, _) = Stage(name, tmp_path, monkeypatch), bound_and_noise(name)
+    name, mechanism = FURTHER.get(told, (told, None))
+    stage, (clip_norm, _) = Stage(name, tmp_path, monkeypatch, mechanism), bound_and_noise(name)
     pairs, largest = counted(len(KINDS), 1040), 0.0
     for number in range(pairs):
         pair = draw_pair(number)
@@ -92,7 +105,7 @@ def test_neighbours_replayed(
         largest = max(largest, float(np.linalg.norm(more.values.astype(np.float64) - less.values)))
     assert largest > 0.8 * clip_norm, "no customer came near the bound: nothing was measured"
     evidence(
-        f"neighbours replayed: {name}",
+        f"neighbours replayed: {told}",
         bar="the same control flow; the release moves by at most the clip norm",
         measured=f"{pairs} pairs, 0 violations, largest move {largest / clip_norm:.4f} of the clip norm",
     )

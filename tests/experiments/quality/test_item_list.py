@@ -106,6 +106,13 @@ def test_private_and_twin_with_a_private_list_stay_within_epsilon(paid: SeededQu
     assert 0.98 * 8.0 <= found["epsilon_spent"] <= 8.0
     assert 0.0 < found["item_list_epsilon"] < 0.4 * 8.0
     assert any("item list: the 100 items" in note for note in found["notes"])
+    (recall, ndcg), methods = found["differences"], found["methods"]
+    for difference, metric in ((recall, "recall_at_20"), (ndcg, "ndcg_at_100")):
+        assert (difference["metric"], difference["best"]) == (metric, "popularity")
+        paired = methods["private"][metric] - methods["popularity"][metric]
+        assert difference["difference"] == pytest.approx(paired)
+        assert difference["interval"][0] <= paired <= difference["interval"][1]
+    assert any("recall_at_20" in fact and "on popularity" in fact for fact in paid.facts())
 
 
 def test_mlflow_holds_the_command_and_the_seed_below_it(paid: SeededQuality, output: Path) -> None:

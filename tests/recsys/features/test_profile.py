@@ -57,6 +57,21 @@ def test_a_dear_taste_lifts_dear_items_of_other_categories():
     assert scores[2] > 0.0 > scores[3]
 
 
+def test_a_department_lifts_items_of_its_other_categories():
+    catalogue = replace(
+        make_catalogue(["tea", "coffee", "milk", "cream"]), departments=("hot", "hot", "cold", "cold")
+    )
+    even, alone = np.full(4, 0.25), {"category_weight": 0.5, **NOTHING_ELSE}
+    profile = TasteProfile.of(catalogue, even, ProfileConfig(department_weight=0.25, **alone))
+    (scores,) = profile.scores(profile.users(np.array([[0]])), np.arange(4))
+    assert scores[0] > scores[1] > scores[2] == scores[3]
+    hot = 0.25 * np.log((1 + 2.0) / (0.5 + 2.0))
+    without = TasteProfile.of(catalogue, even, ProfileConfig(**alone))
+    (others,) = without.scores(without.users(np.array([[0]])), np.arange(4))
+    assert scores[1] - others[1] == pytest.approx(hot, rel=1e-4)
+    assert without.columns.shape == (4, 3)
+
+
 def test_only_the_values_with_the_most_items_are_kept():
     assert len(of(max_columns=3, **NOTHING_ELSE)) == 1
     assert of(max_columns=3, **NOTHING_ELSE).columns[0, 0] == 0, "tea has the most items"
@@ -71,7 +86,7 @@ def test_a_catalogue_without_features_has_no_columns():
     assert profile.scores(np.zeros((1, 0), np.float32), np.arange(3)).tolist() == [[0.0] * 3]
 
 
-@pytest.mark.parametrize("name", ["category_prior", "brand_prior", "tier_prior"])
+@pytest.mark.parametrize("name", ["category_prior", "brand_prior", "tier_prior", "department_prior"])
 def test_a_prior_of_nothing_is_refused(name):
     with pytest.raises(ConfigError, match="prior"):
         ProfileConfig(**{name: 0.0})

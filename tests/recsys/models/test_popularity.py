@@ -73,6 +73,21 @@ def test_posterior_is_a_probability_and_beats_the_raw_values():
     assert np.square(estimate - share).sum() < 0.8 * np.square(clipped - share).sum()
 
 
+def test_noise_may_differ_by_item():
+    values = np.array([8.0, 8.0, 8.0, 1.0, 0.0, -1.0, 0.5, 0.2])
+    stds = np.array([0.1, 8.0, 0.1, 1.0, 1.0, 1.0, 1.0, 1.0])
+    estimate = posterior(values, stds)
+    assert estimate[1] < 0.7 * estimate[0]
+    assert estimate[0] == estimate[2]
+    np.testing.assert_array_equal(posterior(values, np.full(8, 2.0)), posterior(values, 2.0))
+
+
+@pytest.mark.parametrize("std", [-1.0, np.nan, np.inf, np.array([1.0, 0.0])])
+def test_noise_that_is_none_is_refused(std):
+    with pytest.raises(ConfigError, match="noise_std"):
+        posterior(np.ones(2), std)
+
+
 def test_without_noise_popularity_is_the_sum_itself():
     estimate = posterior(np.array([8.0, 2.0, 0.0]), 0.0)
     assert estimate[0] == pytest.approx(4 * estimate[1])
