@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.models.demand import DAYS, PERIODS, SPLIT, Scope
 from recsys.models.demand_forecast import DemandArrays, Place, described
-from recsys.models.ratio_shrinkage import shrink_ratios
+from recsys.models.ratio_shrinkage import Shrunk, shrink_ratios
 
 HALF_LIFE = 4.0  # weeks in which a week's total loses half of its say in the level
 ROUNDS = 4
@@ -78,7 +78,7 @@ def fit(
     found = _in_units(np.stack([np.asarray(sums[name], np.float64) for name in names]), noise_std, scope)
     carried = np.stack([fact.carried for fact in known])
     dispersion = _dispersion(found)
-    mix = _item_mix(found, carried, popularity, scope.groups, dispersion[-1])
+    mix = _item_mix(found, carried, popularity, scope.categories, dispersion[-1])
     mix = _group_mix(mix, found, scope.groups, CLUSTERED * dispersion[-1])
     places = [Place(name, fact.areas) for name, fact in zip(names, known, strict=True)]
     sold = np.stack([_summed(scope.departments, share) for share in mix.share])
@@ -157,10 +157,15 @@ def _item_mix(
     own = shrink_ratios(items[carried], expected[carried], noise[carried])
     at = np.flatnonzero(some)[np.nonzero(carried)[1]]
     share[np.nonzero(carried)[0], at] = own.mean
-    # Where a silo's own numbers say nothing, it is as unsure as what all silos have in common.
     common = np.broadcast_to(error, items.shape)[carried]
-    relative[np.nonzero(carried)[0], at] = own.variance / own.mean**2 + common
+    relative[np.nonzero(carried)[0], at] = _unsure(own, noise[carried], common)
     return _Estimate(share / np.maximum(share.sum(axis=1, keepdims=True), _TINY), relative)
+
+
+def _unsure(own: Shrunk, noise: NDArray[np.float64], common: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relative variance of cells that lean on an estimate of relative variance `common` as their noise asks."""
+    leans = 1.0 - np.minimum(own.variance / noise, 1.0)
+    return np.asarray(own.variance / own.mean**2 + leans**2 * common)
 
 
 def _by_group(
@@ -198,36 +203,35 @@ def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersi
     expected = expected * (common.mean / summed)
     flat = expected.ravel()
     own = shrink_ratios(units.ravel(), flat, variance + dispersion * flat)
-    sold, error = own.mean.reshape(expected.shape), (own.variance / own.mean**2).reshape(expected.shape)
+    sold = own.mean.reshape(expected.shape)
     sold = np.where(by_group > 0.0, sold, 0.0)
     all_sold = np.maximum(sold.sum(axis=1, keepdims=True), _TINY)  # 0 of a silo that carries nothing
     factor = sold / all_sold / np.maximum(by_group, _TINY)
-    error = error + common.variance / common.mean**2
+    error = _unsure(own, variance + dispersion * flat, np.tile(common.variance / common.mean**2, silos))
+    error = error.reshape(expected.shape)
     put_right = mix.share * factor[:, groups]
     return _Estimate(put_right, mix.error + error[:, groups])
 
 
 def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], dispersion: float) -> _Estimate:
     """How a department's units fall on a silo's areas; float64 [silos, departments, slots], 0 where none."""
-    share, error = np.zeros(found.areas.shape), np.zeros(found.areas.shape)
-    std = found.areas_std * np.sqrt(found.areas.shape[1])
+    expected, std = np.zeros(found.areas.shape), found.areas_std * np.sqrt(found.areas.shape[1])
     for silo, areas in enumerate(known):
         units = found.areas[silo, :, :areas]
         by_area = units.sum(axis=0)
         by_area[1:] = np.maximum(by_area[1:], std + _TINY)
         by_area[0] = by_area[0] if areas == 1 or by_area[0] > LEAST_SHARE * std else 0.0
         by_area = np.maximum(by_area, _TINY if areas == 1 else 0.0)
-        expected = np.outer(sold[silo] / max(sold[silo].sum(), _TINY), by_area / by_area.sum())
-        expected = expected * _certain(units.sum(), std * np.sqrt(areas))
-        open_ = expected > 0.0
-        own = shrink_ratios(units[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_])
-        cells, relative = np.zeros(units.shape), np.zeros(units.shape)
-        cells[open_], relative[open_] = own.mean, own.variance / own.mean**2
-        empty = cells.sum(axis=1) == 0.0  # a department without sales: as the silo as a whole
-        cells[empty] = by_area / by_area.sum()
-        share[silo, :, :areas] = cells / cells.sum(axis=1, keepdims=True)
-        error[silo, :, :areas] = relative
-    return _Estimate(share, error)
+        usual = np.outer(sold[silo] / max(sold[silo].sum(), _TINY), by_area / by_area.sum())
+        expected[silo, :, :areas] = usual * _certain(units.sum(), std * np.sqrt(areas))
+    open_ = expected > 0.0
+    cells, relative = np.zeros(expected.shape), np.zeros(expected.shape)
+    own = shrink_ratios(found.areas[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_])
+    cells[open_], relative[open_] = own.mean, own.variance / own.mean**2
+    usual = expected.sum(axis=1, keepdims=True)
+    empty = cells.sum(axis=2, keepdims=True) == 0.0  # a department without sales: as the silo as a whole
+    cells = np.where(empty, usual, cells)
+    return _Estimate(cells / np.maximum(cells.sum(axis=2, keepdims=True), _TINY), relative)
 
 
 def _level(found: _Sums, dispersion: float) -> _Estimate:
