@@ -2,9 +2,9 @@
 
 One vector of five parts, each with a bound of its own, so that each is as fine as its noise allows: items
 (units of every item, in the whole silo), groups (of every category, its leading items apart from the rest:
-a bound on all items cuts those who buy much, and they buy other categories and fewer leaders), areas (of every
-department, by store area), weeks (units a week, lately: the level), and spread (how much the units of a
-customer change from one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes
+the bound on items cuts those who buy much, and they buy other categories and fewer leaders), areas (of
+every department, by store area), weeks (units a week, lately: the level), and spread (how much the units of
+a customer change from one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes
 forecasts of the noised sum.
 """
 
@@ -87,8 +87,9 @@ class Bounds:
 class Scope:
     """What the vector stands for: the same in every silo, made of public and published numbers.
 
-    weights: float64 [n_items], what an item's units are multiplied with; categories, groups, departments: int64
-    [n_items], numbers of each; a category's leading items are one group, the others another
+    weights: float64 [n_items], what an item's units are multiplied with
+    categories, groups, departments: int64 [n_items], numbers of each; a category's leading items are one
+    group, its others another
     end: the day number (in the shop's days) up to which the data are complete, itself excluded
     """
 

@@ -162,8 +162,14 @@ def _item_mix(
     return _Estimate(share / np.maximum(share.sum(axis=1, keepdims=True), _TINY), relative)
 
 
+def _left(ratio: NDArray[np.float64], units: NDArray[np.float64]) -> float:
+    """Relative variance that bounds leave within groups: about as much as they made between groups."""
+    middle = np.average(ratio, weights=units)
+    return float(np.average((ratio / middle - 1.0) ** 2, weights=units))
+
+
 def _unsure(own: Shrunk, noise: NDArray[np.float64], common: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Relative variance of cells that lean on an estimate of relative variance `common` as their noise asks."""
+    """Relative variance of cells that lean, as their noise asks, on an estimate of variance `common`."""
     leans = 1.0 - np.minimum(own.variance / noise, 1.0)
     return np.asarray(own.variance / own.mean**2 + leans**2 * common)
 
@@ -208,7 +214,7 @@ def _group_mix(mix: _Estimate, found: _Sums, groups: NDArray[np.int64], dispersi
     all_sold = np.maximum(sold.sum(axis=1, keepdims=True), _TINY)  # 0 of a silo that carries nothing
     factor = sold / all_sold / np.maximum(by_group, _TINY)
     error = _unsure(own, variance + dispersion * flat, np.tile(common.variance / common.mean**2, silos))
-    error = error.reshape(expected.shape)
+    error = error.reshape(expected.shape) + _left(common.mean / summed, summed)
     put_right = mix.share * factor[:, groups]
     return _Estimate(put_right, mix.error + error[:, groups])
 
@@ -226,7 +232,9 @@ def _area_shares(found: _Sums, sold: NDArray[np.float64], known: list[int], disp
         expected[silo, :, :areas] = usual * _certain(units.sum(), std * np.sqrt(areas))
     open_ = expected > 0.0
     cells, relative = np.zeros(expected.shape), np.zeros(expected.shape)
-    own = shrink_ratios(found.areas[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_])
+    own = shrink_ratios(
+        found.areas[open_], expected[open_], found.areas_std**2 + dispersion * expected[open_]
+    )
     cells[open_], relative[open_] = own.mean, own.variance / own.mean**2
     usual = expected.sum(axis=1, keepdims=True)
     empty = cells.sum(axis=2, keepdims=True) == 0.0  # a department without sales: as the silo as a whole
