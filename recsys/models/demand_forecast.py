@@ -18,9 +18,9 @@ DemandArrays = dict[str, NDArray[Any]]
 
 TENTH = -1.2815515655446004  # of the standard normal distribution
 MISFIT, UNDERSTATED, DRIFT = 0.01, 1.75, 0.003
-"""Relative error of a cell that no noise explains (what customers like moves too); how many times as large the
-variance is that shrinkage states (it takes what it fitted for known); and by what share of itself a silo's
-level moves in a week. Measured on simulated worlds that no figure is reported of."""
+"""Relative error of a cell that no noise explains (what customers like moves too); how many times as large
+the variance is that shrinkage states (it takes what it fitted for known); and by what share of itself a
+silo's level moves in a week. Measured on simulated worlds that no figure is reported of."""
 LEVEL_AGE = 3.3  # weeks before the end at which what the level is the mean of lies
 
 NAMES = ("places", "mix", "mix_error", "areas", "areas_error", "level", "level_error", "dispersion")
