@@ -7,8 +7,9 @@ import pytest
 
 from recsys.errors import BundleError, ConfigError
 from recsys.models.demand import SPLIT, Bounds, Scope
-from recsys.models.demand_fit import SiloFacts, _unsure, fit
+from recsys.models.demand_fit import SiloFacts, fit
 from recsys.models.demand_forecast import DemandModel, Forecast
+from recsys.models.demand_mix import unsure
 from recsys.models.ratio_shrinkage import Shrunk, shrink_ratios
 from tests.recsys.histories_builder import make_catalogue
 
@@ -96,7 +97,7 @@ def test_noise_makes_intervals_wider_and_forecasts_worse(world):
 def test_what_all_silos_know_counts_only_where_a_silo_leans_on_it():
     noise, common = np.array([1.0, 1.0, 4.0]), np.full(3, 0.01)
     own = Shrunk(np.full(3, 10.0), np.array([1.0, 0.0, 2.0]))  # leans on nothing, on all, on half of it
-    assert _unsure(own, noise, common) == pytest.approx(np.array([0.01, 0.01, 0.02 + 0.0025]))
+    assert unsure(own, noise, common) == pytest.approx(np.array([0.01, 0.01, 0.02 + 0.0025]))
 
 
 def test_groups_that_bounds_cut_differently_make_intervals_wider(world):
