@@ -191,9 +191,9 @@ class DemandSettings(_Section):
     max_areas: Annotated[int, Field(ge=0, le=1000)] = 8
     max_units: Units = 50.0
     items: Units = 30.0
-    groups: Units = 50.0
+    groups: Units = 60.0
     areas: Units = 80.0
-    level: Units = 140.0
+    level: Units = 120.0
     spread: Units = 100.0
     rareness: Annotated[float, Field(ge=0, le=1)] = 1.0 / 3.0
 

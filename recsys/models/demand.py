@@ -1,9 +1,10 @@
 """What a customer sends of the units bought, so that a silo's sales of every item and area can be foreseen.
 
 One vector of five parts, each with a bound of its own, so that each is as fine as its noise allows: items
-(units of every item, in the whole silo), groups (of every category), areas (of every department, by store
-area), weeks (units a week, lately: the level), and spread (how much the units of a customer change from
-one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes
+(units of every item, in the whole silo), groups (of every category, its leading items apart from the rest:
+the bound on items cuts those who buy much, and they buy other categories and fewer leaders), areas (of
+every department, by store area), weeks (units a week, lately: the level), and spread (how much the units of
+a customer change from one period to the next: how sure a forecast can be). `recsys.models.demand_fit` makes
 forecasts of the noised sum.
 """
 
@@ -36,10 +37,10 @@ that is taken of them bounds nothing."""
 class Split(NamedTuple):
     """What share of the squared norm each part of the vector gets; adds up to 1."""
 
-    items: float = 0.80
+    items: float = 0.82
     groups: float = 0.06
-    areas: float = 0.05
-    weeks: float = 0.07
+    areas: float = 0.04
+    weeks: float = 0.06
     spread: float = 0.02
 
 
@@ -63,9 +64,9 @@ class Bounds:
     max_areas: int = 8
     max_units: float = 50.0
     items: float = 30.0
-    groups: float = 50.0
+    groups: float = 60.0
     areas: float = 80.0
-    level: float = 140.0
+    level: float = 120.0
     spread: float = 100.0
     rareness: float = 1.0 / 3.0
 
@@ -86,13 +87,15 @@ class Bounds:
 class Scope:
     """What the vector stands for: the same in every silo, made of public and published numbers.
 
-    weights: float64 [n_items], what an item's units are multiplied with; groups, departments: int64
-    [n_items], category and department numbers; end: the day number (in the shop's days) up to which the data
-    are complete, itself excluded
+    weights: float64 [n_items], what an item's units are multiplied with
+    categories, groups, departments: int64 [n_items], numbers of each; a category's leading items are one
+    group, its others another
+    end: the day number (in the shop's days) up to which the data are complete, itself excluded
     """
 
     bounds: Bounds
     weights: NDArray[np.float64]
+    categories: NDArray[np.int64]
     groups: NDArray[np.int64]
     departments: NDArray[np.int64]
     end: int
@@ -102,8 +105,9 @@ class Scope:
         """From the catalogue and published popularity (float64 [n_items], positive)."""
         logs = np.log(popularity)
         weights = np.clip(np.exp(-bounds.rareness * (logs - logs.mean())), 1.0 / MOST_WEIGHT, MOST_WEIGHT)
-        groups, departments = catalogue.category_codes[0], catalogue.department_codes[0]
-        return cls(bounds, weights, groups.astype(np.int64), departments.astype(np.int64), end)
+        categories = catalogue.category_codes[0].astype(np.int64)
+        departments = catalogue.department_codes[0].astype(np.int64)
+        return cls(bounds, weights, categories, _led(categories, popularity), departments, end)
 
     @property
     def slots(self) -> int:
@@ -125,6 +129,18 @@ class Scope:
     def length(self) -> int:
         """Coordinates of the vector."""
         return sum(self.lengths)
+
+
+def _led(categories: NDArray[np.int64], popularity: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Group numbers: every category's leading items, the most popular that reach half of it, and the rest."""
+    order = np.lexsort((-popularity, categories))
+    before = np.cumsum(popularity[order]) - popularity[order]
+    starts = np.searchsorted(categories[order], np.arange(int(categories.max()) + 1))
+    own = categories[order]
+    behind = before - before[starts[own]] >= 0.5 * np.bincount(categories, popularity)[own]
+    groups = np.empty_like(categories)
+    groups[order] = np.unique(2 * own + behind, return_inverse=True)[1]
+    return groups
 
 
 def contribution(h: Histories, scope: Scope) -> NDArray[np.float64]:

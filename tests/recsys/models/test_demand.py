@@ -76,9 +76,8 @@ def test_small_customers_count_in_full():
     h = make_histories([(END - 1, 0), (END - 8, 0), (END - 8, 2)], [(END - 60, 3)], [])
     h = with_units(h, [3, 1, 2, 4], [1, 2, 1, 0])
     items, groups, areas, weeks, _ = parts(h)
-    names = CATALOGUE.category_codes[1]
     assert items == pytest.approx(np.array([5.0, 0.0, 1.0, 4.0]))
-    assert dict(zip(names, groups.round(4).tolist(), strict=True)) == {"milk": 5, "soap": 1, "salt": 4}
+    assert groups[scope().groups] == pytest.approx(items, abs=1e-4)  # each item leads its category, or is alone behind
     assert areas == pytest.approx(np.array([4.0, 5.0, 1.0]))
     assert weeks == pytest.approx(np.array([2.0, 4.0, 0, 0, 0, 0, 0, 0]))
 
@@ -114,6 +113,16 @@ def test_rare_items_weigh_more():
     assert np.allclose(Scope.of(CATALOGUE, POPULAR, replace(WIDE, rareness=0.0), END).weights, 1.0)
     extreme = Scope.of(CATALOGUE, np.array([1.0, 1e-300, 1e-300, 1e-308]), replace(WIDE, rareness=1.0), END)
     assert np.isfinite(extreme.weights).all()
+
+
+def test_leading_items_that_reach_half_of_a_category_are_a_group_of_their_own():
+    catalogue = make_catalogue(["milk", "soap", "milk", "milk", "soap", "milk", "salt"])
+    popular = np.array([0.1, 0.25, 0.15, 0.05, 0.15, 0.1, 0.2])
+    found = Scope.of(catalogue, popular, WIDE, END)
+    together = {frozenset(np.flatnonzero(found.groups == group)) for group in range(found.lengths[1])}
+    # milk's 0.15 and the first 0.1 reach half of 0.4
+    assert together == {frozenset(own) for own in ([2, 0], [5, 3], [1], [4], [6])}
+    assert found.categories.tolist() == catalogue.category_codes[0].tolist()
 
 
 def test_many_customers_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch):

@@ -9,7 +9,8 @@ from recsys.errors import BundleError, ConfigError
 from recsys.models.demand import SPLIT, Bounds, Scope
 from recsys.models.demand_fit import SiloFacts, fit
 from recsys.models.demand_forecast import DemandModel, Forecast
-from recsys.models.ratio_shrinkage import shrink_ratios
+from recsys.models.demand_mix import unsure
+from recsys.models.ratio_shrinkage import Shrunk, shrink_ratios
 from tests.recsys.histories_builder import make_catalogue
 
 N, END = 40, 700
@@ -91,6 +92,40 @@ def test_noise_makes_intervals_wider_and_forecasts_worse(world):
     (exact_width, exact_error), (width, error) = apart(fitted(world, 0.0)), apart(fitted(world, 20.0))
     assert exact_width < width
     assert exact_error < error < 0.2 * sum(WEEKLY.values())
+
+
+def test_what_all_silos_know_counts_only_where_a_silo_leans_on_it():
+    noise, common = np.array([1.0, 1.0, 4.0]), np.full(3, 0.01)
+    own = Shrunk(np.full(3, 10.0), np.array([1.0, 0.0, 2.0]))  # leans on nothing, on all, on half of it
+    assert unsure(own, noise, common) == pytest.approx(np.array([0.01, 0.01, 0.02 + 0.0025]))
+
+
+def test_groups_that_bounds_cut_differently_make_intervals_wider(world):
+    def errors(cut: np.ndarray) -> float:
+        begin, length = SCOPE.lengths[0], SCOPE.lengths[1]
+        changed = {}
+        for silo, (exact, share, facts) in world.items():
+            vector = np.array(exact)
+            vector[begin : begin + length] *= cut
+            changed[silo] = (vector, share, facts)
+        return float(fitted(changed, 0.1).mix_error.mean())
+
+    straight = errors(np.ones(SCOPE.lengths[1]))
+    assert errors(np.full(SCOPE.lengths[1], 0.8)) == pytest.approx(straight, rel=0.3)
+    uneven = errors(np.where(np.arange(SCOPE.lengths[1]) % 2 == 0, 0.8, 1.2))
+    assert uneven > straight + 0.03
+
+
+def test_a_farther_horizon_leaves_more_room_for_a_level_that_moves(world):
+    model = fitted(world, 0.0)
+    near, far = (model.forecast("north", days) for days in (7.0, 364.0))
+
+    def width(f: Forecast) -> float:
+        top = np.argmax(f.expected)
+        return float((f.high.ravel()[top] - f.low.ravel()[top]) / f.expected.ravel()[top])
+
+    by_chance = width(near) / 52**0.5  # how buyers by chance alone would even out
+    assert width(far) > 2 * by_chance
 
 
 def test_intervals_hold_the_units_of_buyers_who_come_by_chance(world):
