@@ -128,6 +128,8 @@ class TowerModel(_Section):
     popularity_power: NonNegative = 0.0
     full_rank: Annotated[int, Field(ge=1)] = 300
     init_scale: Positive = 0.1
+    init_shared: Annotated[float, Field(ge=0, le=1)] = 0.0
+    gradient_shared: NonNegative = 0.0
     negatives: Annotated[int, Field(ge=1, le=65_536)] = 500
 
 

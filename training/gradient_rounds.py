@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.features.items import ItemFeatures, item_features
+from recsys.towers.category_gradient import shared_gradient
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.aggregation import mean_gradient
 from training.config import TOWERS
@@ -58,13 +59,15 @@ def run_towers(session: Session, popularities: NDArray[np.float64]) -> Towers | 
     plan, every = session.plan.dpsgd, session.config.checkpoint_every
     if plan is None:
         return None
-    towers = _restored(session, item_features(session.catalogue), plan.steps)
+    features, config = item_features(session.catalogue), tower_config(session.settings.towers)
+    towers = _restored(session, features, plan.steps)
     with session.timed(TOWERS):
         while towers.rounds < plan.steps:
             end = min(plan.steps, (towers.rounds // every + 1) * every)
             while towers.rounds < end:
                 session.progress(TOWERS, towers.rounds, plan.steps)
-                towers.apply(_gradient(session, towers, popularities, end))
+                gradient = _gradient(session, towers, popularities, end)
+                towers.apply(shared_gradient(features, config, gradient))
             session.folder.write_arrays(CHECKPOINT, _saved(towers))
     session.progress(TOWERS, plan.steps, plan.steps)
     return towers

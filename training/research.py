@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recsys.errors import ConfigError
 from recsys.features.sequences import Sequences
 from recsys.seeds import rng
+from recsys.towers.category_gradient import shared_gradient
 from recsys.towers.two_tower import initial_parameters
 from training.batches import Batch
 from training.objective import Objective
@@ -78,7 +79,9 @@ def train_plain(
     for _ in range(steps):
         sampled = np.flatnonzero(random.random(len(sequences)) < sampling_rate)
         batch = objective.batch(sequences, sampled, random)
-        parameters = optimizer.step(parameters, plain_gradient(objective, parameters, batch, token))
+        gradient = plain_gradient(objective, parameters, batch, token)
+        gradient = shared_gradient(objective.features, objective.config, gradient)
+        parameters = optimizer.step(parameters, gradient)
     return PlainTowers(optimizer.average(parameters))
 
 

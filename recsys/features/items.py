@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from recsys.data.vocab import Catalogue
 from recsys.features.price_tiers import price_tiers
 
+CATEGORY, DEPARTMENT = 2, 3  # columns of the rows
+
 
 class ItemFeatures(NamedTuple):
     """rows: int64 [n_items, 5], rows of the combined table (item, brand, category, department, price tier);

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.errors import ConfigError
-from recsys.features.items import ItemFeatures
+from recsys.features.items import CATEGORY, DEPARTMENT, ItemFeatures
 from recsys.seeds import rng
+
+DEPARTMENT_PART = 0.5  # of what items start with in common, beside their category's 1: measured on Instacart
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class TowerConfig:
     popularity_power, full_rank: an item's own row counts by (p_i / p of rank full_rank)^power too, at most 1:
         of what a customer may add, and of the noise, rare items' rows take less
     init_scale: standard deviation of the initial embeddings
+    init_shared: share of the variance of an item's initial row that it has in common with the items of its
+        category and department: what the catalogue knows is there before anything is learned, where otherwise
+        the first steps have nothing to go by, and are mostly noise
+    gradient_shared: how much of its category's gradient is added to an item's own (`category_gradient`)
     negatives: items of the public catalogue that a customer's items are compared with: all of them if the
         catalogue has no more, otherwise so many draws by published popularity
     """
@@ -36,15 +42,19 @@ class TowerConfig:
     popularity_power: float = 0.0
     full_rank: int = 300
     init_scale: float = 0.1
+    init_shared: float = 0.0
+    gradient_shared: float = 0.0
     negatives: int = 4096
 
     def __post_init__(self) -> None:
         for name in ("embedding_dim", "negatives", "full_rank"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("item_scale", "feature_scale", "init_scale", "popularity_power"):
+        for name in ("item_scale", "feature_scale", "init_scale", "popularity_power", "gradient_shared"):
             if not 0.0 <= getattr(self, name) <= 10.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be between 0 and 10")
+        if not 0.0 <= self.init_shared <= 1.0:
+            raise ConfigError(f"init_shared is {self.init_shared}; it must be between 0 and 1")
 
 
 def table_shape(features: ItemFeatures, config: TowerConfig) -> tuple[int, int]:
@@ -53,9 +63,27 @@ def table_shape(features: ItemFeatures, config: TowerConfig) -> tuple[int, int]:
 
 
 def initial_parameters(features: ItemFeatures, config: TowerConfig, seed: int) -> NDArray[np.float32]:
-    """The flat table before training: normal entries from a public seed; float32 [rows * embedding_dim]."""
+    """The flat table before training: normal entries from a public seed; float32 [rows * embedding_dim].
+
+    With `init_shared` items start near the rows of their category and department, if these tell items apart.
+    A function of the public catalogue and a public seed.
+    """
     drawn = rng(seed, "towers", "init").normal(0.0, config.init_scale, table_shape(features, config))
+    if config.init_shared > 0.0:
+        drawn[features.rows[:, 0]] = _near_their_like(drawn, features, config.init_shared)
     return drawn.astype(np.float32).ravel()
+
+
+def _near_their_like(
+    drawn: NDArray[np.float64], features: ItemFeatures, shared: float
+) -> NDArray[np.float64]:
+    """Rows that mix each item's own with its category's and department's, of the same variance."""
+    own, places = drawn[features.rows[:, 0]], features.rows[:, [CATEGORY, DEPARTMENT]]
+    if (places == places[0]).all():
+        return own
+    common = drawn[places[:, 0]] + DEPARTMENT_PART * drawn[places[:, 1]]
+    common /= np.sqrt(1.0 + DEPARTMENT_PART**2)
+    return np.asarray(np.sqrt(1.0 - shared) * own + np.sqrt(shared) * common)
 
 
 class TwoTower(nn.Module):

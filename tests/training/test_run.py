@@ -152,6 +152,27 @@ def test_finished_stages_are_not_done_again(
     assert result.report["person_epsilon"] > result.plan.epsilon()
 
 
+def test_items_start_and_move_with_their_category(
+    configured: Configured, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def keep(towers, gradient) -> None:
+        seen.append((towers.parameters, gradient))
+        raise KeyboardInterrupt
+
+    config = configured("towers.init_shared=1", "towers.gradient_shared=10")
+    monkeypatch.setattr(gradient_rounds.Towers, "apply", keep)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(config)
+    categories = FederationConfig.load(world / "federation.toml").read_catalogue().categories
+    places = np.unique(categories, return_inverse=True)[1]
+    for values in seen[0]:
+        rows = values.reshape(-1, config.towers.embedding_dim)[: len(places)]
+        within = np.concatenate([rows[places == place].std(axis=0) for place in np.unique(places)])
+        assert within.mean() < 0.2 * rows.std()
+
+
 def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
     configured: Configured, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,29 @@ def test_the_start_has_the_scale_asked_for():
     assert drawn.std() == pytest.approx(0.2, rel=0.01)
 
 
+def test_items_may_start_near_their_category_and_department():
+    random, n = np.random.default_rng(0), 2000
+    department = random.integers(2, size=n)
+    category = 2 * random.integers(10, size=n) + department  # every category is in one department
+    rows = np.stack([np.arange(n), np.full(n, n), n + 1 + category, n + 21 + department], 1)
+    features, config = ItemFeatures(rows, n + 23), TowerConfig(500, init_scale=0.2)
+    table = initial_parameters(features, replace(config, init_shared=0.75), seed=0).reshape(-1, 500)
+    assert table[:n].std() == pytest.approx(0.2, rel=0.05)
+    products = table[:n] @ table[:n].T / (500 * 0.2**2)
+    same, near = category[:, None] == category, department[:, None] == department
+    np.fill_diagonal(same, False)
+    assert products[same].mean() == pytest.approx(0.75, abs=0.05)
+    assert products[near & (category[:, None] != category)].mean() == pytest.approx(0.75 * 0.2, abs=0.05)
+    assert products[~near].mean() == pytest.approx(0.0, abs=0.05)
+    untouched = initial_parameters(features, config, seed=0).reshape(-1, 500)
+    assert np.array_equal(table[n:], untouched[n:]), "rows of features are drawn as ever"
+
+
+def test_items_that_no_category_tells_apart_start_apart(parameters):
+    shared = replace(CONFIG, init_shared=0.9)
+    assert np.array_equal(initial_parameters(FEATURES, shared, seed=3), parameters)
+
+
 def test_the_model_keeps_its_own_copy_of_the_parameters(parameters):
     before = parameters.copy()
     with torch.no_grad():
@@ -107,6 +130,9 @@ def test_the_model_has_one_parameter_and_no_buffers(parameters):
         ("feature_scale", -0.1),
         ("item_scale", 11.0),
         ("init_scale", float("inf")),
+        ("init_shared", 1.5),
+        ("gradient_shared", -0.1),
+        ("init_shared", float("nan")),
     ],
 )
 def test_a_wrong_constant_is_named(name, value):
