@@ -77,7 +77,8 @@ def test_small_customers_count_in_full():
     h = with_units(h, [3, 1, 2, 4], [1, 2, 1, 0])
     items, groups, areas, weeks, _ = parts(h)
     assert items == pytest.approx(np.array([5.0, 0.0, 1.0, 4.0]))
-    assert groups[scope().groups] == pytest.approx(items, abs=1e-4)  # each item leads its category, or is alone behind
+    # Each item leads its category, or is alone behind.
+    assert groups[scope().groups] == pytest.approx(items, abs=1e-4)
     assert areas == pytest.approx(np.array([4.0, 5.0, 1.0]))
     assert weeks == pytest.approx(np.array([2.0, 4.0, 0, 0, 0, 0, 0, 0]))
 
