@@ -14,8 +14,8 @@ from recsys.bundle.manifest import BlendSpec, Metrics, SequenceSpec, Stamp
 from recsys.bundle.store import read_bundle, write_bundle
 from recsys.features.profile import TasteProfile
 from recsys.models.followup_rules import FollowUp
-from training.config import FusionSettings
 from training.scopes import sequence_config
+from training.sections import FusionSettings
 from training.session import Arrays, Session
 
 PROFILE = "profile"

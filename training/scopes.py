@@ -12,7 +12,7 @@ from recsys.models import demand
 from recsys.models.category_scope import CategoryScope
 from recsys.models.copurchase import PairScope
 from recsys.towers.two_tower import TowerConfig
-from training.config import (
+from training.sections import (
     CopurchaseSettings,
     DemandSettings,
     FollowupSettings,

@@ -9,9 +9,10 @@ from recsys.errors import BudgetExceededError
 from recsys.privacy import accountant
 from recsys.privacy.plan import PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
-from training.config import PopularitySettings, TrainingConfig
+from training.config import TrainingConfig
 from training.messages import Request
 from training.node import Node
+from training.sections import PopularitySettings
 
 TRIALS = 10
 

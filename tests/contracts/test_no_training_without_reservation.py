@@ -20,10 +20,11 @@ from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
 from training import local, scopes
-from training.config import PopularitySettings, TrainingConfig
+from training.config import TrainingConfig
 from training.loading import TrainingData
 from training.messages import Request
 from training.node import Node
+from training.sections import PopularitySettings
 from training.spend import spending
 
 STAGES = ("popularity", "intervals", "copurchase", "rhythm", "season", "followups", "demand", "towers")

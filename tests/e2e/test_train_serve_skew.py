@@ -30,9 +30,10 @@ from serving.loading import load_state
 from serving.settings import Settings
 from serving.state import State
 from tests.recsys.bundle_builder import World, make_parts
-from training.config import SequenceSettings, SiloSettings, TrainingConfig
+from training.config import SiloSettings, TrainingConfig
 from training.loading import load
 from training.scopes import sequence_config
+from training.sections import SequenceSettings
 
 CUSTOMERS = 1_000
 SCORED = 200
