@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.data.history import Histories
-from recsys.models import demand, followups, intervals, popularity, rhythm, season, season
+from recsys.models import demand, followups, intervals, popularity, rhythm, season
 from recsys.models.category_scope import CategoryScope
 from recsys.privacy.clipping import clip_rows, on_grid, segment_sum
 from tests.recsys.histories_builder import make_catalogue, random_histories
@@ -27,7 +27,6 @@ SUMS: dict[str, Callable[[Histories], np.ndarray]] = {
     "intervals": lambda h: intervals.contribution(h, CATALOGUE),
     "rhythm": lambda h: rhythm.contribution(h, PUBLIC, np.full(rhythm.DIMENSIONS, 0.1)),
     "season": lambda h: season.contribution(h, CATALOGUE, season.Window(END + 165), full_days=3.0),
-    "season": lambda h: season.contribution(h, CATALOGUE, season.Window(END), full_days=3.0),
     "followups": lambda h: followups.contribution(h, SCOPE, end=END, full_cells=3.0),
     "demand": lambda h: demand.contribution(h, demand.Scope.of(CATALOGUE, POPULAR, demand.Bounds(), END)),
 }
