@@ -89,7 +89,8 @@ class Scope:
 
     weights: float64 [n_items], what an item's units are multiplied with
     categories, groups, departments: int64 [n_items], numbers of each; a category's leading items are one
-    group, its others another
+    group, its others another. There is a place for both, whatever is popular, so that the vector's length is
+    known before popularity is
     end: the day number (in the shop's days) up to which the data are complete, itself excluded
     """
 
@@ -119,7 +120,7 @@ class Scope:
         """Coordinates of each part."""
         return (
             len(self.weights),
-            int(self.groups.max()) + 1,
+            2 * (int(self.categories.max()) + 1),
             (int(self.departments.max()) + 1) * self.slots,
             self.bounds.recent_weeks,
             2 * len(PERIODS),
@@ -139,7 +140,7 @@ def _led(categories: NDArray[np.int64], popularity: NDArray[np.float64]) -> NDAr
     own = categories[order]
     behind = before - before[starts[own]] >= 0.5 * np.bincount(categories, popularity)[own]
     groups = np.empty_like(categories)
-    groups[order] = np.unique(2 * own + behind, return_inverse=True)[1]
+    groups[order] = 2 * own + behind
     return groups
 
 

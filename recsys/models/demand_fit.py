@@ -50,7 +50,8 @@ def fit(
     carried = np.stack([fact.carried for fact in known])
     dispersion = _dispersion(found)
     mix = item_mix(found, carried, popularity, scope.categories, dispersion[-1])
-    mix = group_mix(mix, found, scope.groups, CLUSTERED * dispersion[-1])
+    groups = np.unique(scope.groups, return_inverse=True)[1]
+    mix = group_mix(mix, found, groups, CLUSTERED * dispersion[-1])
     places = [Place(name, fact.areas) for name, fact in zip(names, known, strict=True)]
     sold = np.stack([summed(scope.departments, share) for share in mix.share])
     areas = _area_shares(found, sold, [len(fact.areas) for fact in known], CLUSTERED * dispersion[-1])

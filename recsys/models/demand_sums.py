@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from recsys.models.demand import SPLIT, Scope
 
-CERTAIN, LOST = (
-    3.0,
-    1e-3,
-)  # standard deviations of its noise that make a total, and what stands for a lesser one
+CERTAIN, LOST = 3.0, 1e-3  # deviations of its noise that make a total, and what stands for a lesser one
 TINY = 1e-9
 
 
@@ -20,8 +17,8 @@ TINY = 1e-9
 class Sums:
     """The noised sums in units, and the standard deviations of their noise.
 
-    items: [silos, n]; groups: [silos, groups]; areas: [silos, departments, slots]; weeks: [silos, weeks],
-    latest first; spread: [6]
+    items: [silos, n]; groups: [silos, groups that have items]; areas: [silos, departments, slots];
+    weeks: [silos, weeks], latest first; spread: [6]
     """
 
     items: NDArray[np.float64]
@@ -48,6 +45,7 @@ def in_units(noised: NDArray[np.float64], noise_std: float, scope: Scope) -> Sum
     """Noised contributions, float64 [silos, scope.length], taken apart; noise_std: on every coordinate."""
     bounds, edges = scope.bounds, np.cumsum(scope.lengths)[:-1]
     items, groups, areas, weeks, spread = np.split(noised, edges, axis=1)
+    groups = groups[:, np.unique(scope.groups)]
     norms = (bounds.items, bounds.groups, bounds.areas, bounds.level, bounds.spread)
     units = [norm / np.sqrt(share) for norm, share in zip(norms, SPLIT, strict=True)]
     return Sums(

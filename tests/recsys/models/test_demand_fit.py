@@ -35,7 +35,7 @@ def planted(silo: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndar
     spread = np.tile([1.5, 1.0], 3) * WEEKLY[silo]
     raw = [
         units * SCOPE.weights,
-        np.bincount(SCOPE.groups, units),
+        np.bincount(SCOPE.groups, units, SCOPE.lengths[1]),
         np.outer(by_department, SHARES).ravel(),
         np.full(BOUNDS.recent_weeks, WEEKLY[silo]),
         spread,
