@@ -23,7 +23,8 @@ SUMMARIES = {
     "promote": "Point an alias at a registered version.",
     "serve": "Serve a bundle inside one silo over HTTP.",
     "replenishment": "List what a silo's customers will need again, and when.",
-    "budget": "Show, trace and verify what privacy was spent.",
+    "demand": "Foresee how many units of each item are bought in each store area.",
+    "budget": "Show, trace, export and verify what privacy was spent; set caps, approve plans.",
     "audit": "Attack the real code and show what leaks beside what is claimed.",
 }
 

@@ -41,7 +41,7 @@ def serve(
 ) -> None:
     """Serve a bundle inside one silo over HTTP, with a web page at / and the API's reference at /docs.
 
-    Example: thousandfaces serve --bundle runs/latest/bundle --silo silos/north/silo.toml --port 8080
+    Example: thousandfaces serve --bundle runs/RUN/bundle --silo silos/north/silo.toml --port 8080
     """
     # Read once, when numpy and faiss are loaded below: more threads make one small search slower.
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -63,7 +63,9 @@ def _run(session: Session, kind: DataKind) -> dict[str, Any]:
     report |= {"missed_rounds": dict(session.rounds.missed), "metrics": figures}
     report |= {"left_out": _left_out(session, models)}
     bundle = publish_run(session, models, folder.read_json(STATEMENT), figures)
-    report |= {"model_version": bundle.version, "seconds": session.seconds}
+    # Whole ones: finer, they follow how many customers a silo's steps drew.
+    seconds = {stage: round(spent) for stage, spent in session.seconds.items()}
+    report |= {"model_version": bundle.version, "seconds": seconds}
     release = record_run(session, report, models.curves)
     _note_model(session, bundle)
     return report | {"model": {"name": release.name, "version": release.version, "alias": CANDIDATE}}

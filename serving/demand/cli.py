@@ -49,7 +49,7 @@ def forecast(bundle: str, silo_toml: Path | None, out: Path, days: tuple[float, 
 
     Everything in it is made of noised and charged sums: it may be shown to suppliers.
 
-    Example: thousandfaces demand forecast --bundle runs/latest/bundle --silo silos/north/silo.toml
+    Example: thousandfaces demand forecast --bundle runs/RUN/bundle --silo silos/north/silo.toml
     --out demand.parquet
     """
     import numpy as np

@@ -67,7 +67,8 @@ def _model(state: State) -> DemandModel:
             404,
             "no_demand_forecast",
             f"the served model has no forecast of the sales of silo {shown(state.silo_name)}",
-            "train with a share for 'demand', with this silo and up to a moment that is known",
+            "train with this silo, a share for 'demand', and 'until' or 'rhythm.as_of', which say up to when "
+            "the data are complete",
         )
     return model
 

@@ -92,7 +92,7 @@ def due(
     The flags price_sensitive and dormant come from the customer's own events and public prices; they may
     decide on a coupon, never on a price of the customer's own.
 
-    Example: thousandfaces replenishment due --bundle runs/latest/bundle --silo silos/north/silo.toml
+    Example: thousandfaces replenishment due --bundle runs/RUN/bundle --silo silos/north/silo.toml
     --date 2026-03-02 --out due.parquet
     """
     import time
