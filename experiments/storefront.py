@@ -58,7 +58,7 @@ def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path) -> Iter
     command = [sys.executable, "-m", "recsys.cli", "serve", "--demo", "--bundle", bundle, "--port", str(port)]
     for silo in silos:
         command += ["--silo", str(silo)]
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
     try:
@@ -66,6 +66,7 @@ def serving(bundle: str, silos: Sequence[Path], *, port: int, log: Path) -> Iter
     finally:
         process.terminate()
         process.wait()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(*_: object) -> NoReturn:

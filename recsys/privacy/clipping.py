@@ -22,9 +22,8 @@ from recsys.privacy import checks
 MARGIN = 1 - 2.0**-20
 # The same for vectors that are scaled to the bound in float64.
 WITHIN = 1 - 2.0**-40
-GRID_BITS = (
-    32  # entries are multiples of the bound's power of two over 2^32; float64 holds 2^21 times the bound
-)
+# Entries on the grid are multiples of the bound's power of two over 2^32; float64 holds 2^21 times the bound.
+GRID_BITS = 32
 
 Vectors = NDArray[np.float32] | NDArray[np.float64]
 
