@@ -18,7 +18,7 @@ from recsys.errors import PlanError
 from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
 from recsys.models.hazard import appeal
 from recsys.models.intervals import consumables
-from recsys.models.popularity_head import head_contribution, head_of
+from recsys.models.popularity_head import head_of
 from recsys.models.rhythm import Examples, Public
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
@@ -85,11 +85,11 @@ def popularity_counts(
     data: TrainingData, settings: SiloSettings, published: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     """The raw sum of `popularity_sum`; float64 [n_items]."""
-    histories, told = data.dataset.histories, settings.popularity
-    weights = told.model_dump(exclude={"head_items"})
-    if published is None:
-        return popularity.contribution(histories, len(data.dataset.catalogue), **weights)
-    return head_contribution(histories, head_of(published, told.head_items), **weights)
+    told, histories, n_items = settings.popularity, data.dataset.histories, len(data.dataset.catalogue)
+    if published is None or told.head is None:
+        return popularity.contribution(histories, n_items, told.max_items, told.weighing)
+    head = head_of(published, told.head.items)
+    return popularity.contribution(histories, n_items, told.max_items, told.head.weighing, head)
 
 
 def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from recsys.models.weighing import Weighing
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -18,23 +20,44 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PopularitySettings(Section):
+class WeighingSettings(Section):
+    """How much each of a customer's items weighs in a sum (see `recsys.models.weighing.Weighing`).
+
+    decay: weight kept per basket since; basket_power: how much less the items of a large basket weigh;
+    first_purchase: what the first purchase of an item weighs more; half_life: days in which weights halve
+    """
+
+    decay: Fraction = 1.0
+    basket_power: Annotated[float, Field(ge=0, le=4)] = 0.0
+    first_purchase: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    half_life: Annotated[float, Field(ge=1e-3, le=1e6)] | None = None
+
+    @property
+    def weighing(self) -> Weighing:
+        """The same for the model."""
+        return Weighing(self.decay, self.basket_power, self.first_purchase, self.half_life)
+
+
+class HeadSettings(WeighingSettings):
+    """The second sum of popularity: how many of the most popular items, and how purchases of them weigh."""
+
+    items: Annotated[int, Field(ge=1)]
+
+
+class PopularitySettings(WeighingSettings):
     """Noised item popularity: how many distinct items of one customer count, and how much each of them.
 
-    decay: weight kept per basket since; basket_power: how much less the items of a large basket weigh
-    head_items: above 0, what there is to spend goes to two sums, half each: all items, and then once more so
-        many of the most popular alone (see `recsys.models.popularity_head`)
+    head: if given, what there is to spend goes to two sums, half each: all items, and then once more the most
+        popular alone (see `recsys.models.popularity_head`)
     """
 
     max_items: Annotated[int, Field(ge=1)] = 100
-    decay: Fraction = 1.0
-    basket_power: Annotated[float, Field(ge=0, le=4)] = 0.0
-    head_items: Annotated[int, Field(ge=0)] = 0
+    head: HeadSettings | None = None
 
     @property
     def rounds(self) -> int:
         """How many noised sums there are."""
-        return 2 if self.head_items else 1
+        return 2 if self.head else 1
 
 
 class CopurchaseSettings(Section):

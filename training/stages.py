@@ -12,7 +12,7 @@ from recsys.data.history import SECONDS_PER_DAY, Ordering
 from recsys.models import followups, popularity, replenishment, season, season_fit
 from recsys.models.followup_estimate import estimate
 from recsys.models.followup_rules import FollowUp
-from recsys.models.popularity_head import combined, head_of
+from recsys.models.popularity_head import SPREAD, combined, head_of
 from training import evaluation
 from training.aggregation import NoisedTotal, total
 from training.config import COPURCHASE, FOLLOWUPS, INTERVALS, METRICS, POPULARITY, SEASON
@@ -28,18 +28,19 @@ NO_SEASON = (
 
 def run_popularity(session: Session) -> NDArray[np.float64]:
     """Posterior popularity of every item from the silos' noised sums; float64 [n_items], sums to 1."""
-    n, head_items = len(session.catalogue), session.settings.popularity.head_items
+    n, told = len(session.catalogue), session.settings.popularity
 
     def of_all() -> NoisedTotal:
         return noised_total(session, POPULARITY, n)
 
     def make() -> Arrays:
-        first = _kept(session, FIRST_POPULARITY, of_all) if head_items else of_all()
+        first = _kept(session, FIRST_POPULARITY, of_all) if told.head else of_all()
         found = popularity.posterior(first.values, first.noise_std)
-        if head_items:
+        if told.head:
             again = noised_total(session, POPULARITY, n, number=1, arrays={"popularity": found})
-            head, stds = head_of(found, head_items), (first.noise_std, again.noise_std)
-            found = combined(first.values, again.values, head, *stds)
+            head, stds = head_of(found, told.head.items), (first.noise_std, again.noise_std)
+            spread = SPREAD if told.head.weighing != told.weighing else 0.0
+            found = combined(first.values, again.values, head, *stds, spread)
         return {"probabilities": found}
 
     return session.once(POPULARITY, make)["probabilities"]

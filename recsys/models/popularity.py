@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import Histories, Ordering
+from recsys.data.history import Histories
 from recsys.errors import ConfigError
-from recsys.features.pairs import ItemSets, group_pairs, recent_items
-from recsys.features.sequences import baskets_ago
+from recsys.features.pairs import recent_items
+from recsys.models.weighing import EVEN, Weighing
 from recsys.privacy.clipping import WITHIN, on_grid
 
 GRID_POINTS = 80
@@ -18,48 +18,26 @@ CLIP_NORM = 1.0
 
 
 def contribution(
-    h: Histories, n_items: int, max_items: int, decay: float = 1.0, basket_power: float = 0.0
+    h: Histories,
+    n_items: int,
+    max_items: int,
+    weighing: Weighing = EVEN,
+    among: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Sum over customers of a vector of norm 1 over each one's latest distinct items; float64 [n_items].
 
-    An item weighs the most that one of the customer's baskets gives it: decay**(baskets ago) x (distinct
-    items in the basket)**-basket_power. With decay 1 and power 0, or without an order, all items weigh the
-    same. A small basket says more of what the next one holds: each of its items is a larger share of it.
+    weighing: how much each item weighs before its customer's are scaled; among: bool [n_items], public: the
+    items that count, None for all.
 
     Guarantee: unit one customer with all events, relation add or remove one: adding or removing a customer
     changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are.
     It is a raw sum: it may leave the silo only through a noised and charged release.
     """
-    sets = recent_items(h, max_items)
-    weights = np.ones(len(sets.items))
-    if (decay != 1.0 or basket_power != 0.0) and h.ordering is not Ordering.NONE and len(weights):
-        weights = _weights(h.purchases(), sets, decay, basket_power)
+    sets = recent_items(h if among is None else h.where(among[h.items]), max_items)
+    weights = weighing.of(h, sets)
     norms = np.sqrt(np.bincount(sets.rows, weights=weights**2, minlength=len(sets)))
     share = on_grid(WITHIN * CLIP_NORM * weights / norms[sets.rows])
     return np.asarray(np.bincount(sets.items, weights=share, minlength=n_items), np.float64)
-
-
-def _weights(bought: Histories, sets: ItemSets, decay: float, basket_power: float) -> NDArray[np.float64]:
-    """The weight of every item of `sets`, at most 1 and 1 for each customer's heaviest; float64 [total]."""
-    rows, ago = bought.rows, baskets_ago(bought, bought.rows)
-    order, starts = group_pairs(rows, bought.items)
-    per_basket = decay ** ago.astype(np.float64) * _basket_sizes(bought, rows, ago) ** -basket_power
-    heaviest = np.maximum.reduceat(per_basket[order], starts)
-    size, firsts = int(bought.items.max()) + 1, order[starts]
-    pairs = rows[firsts] * size + bought.items[firsts]
-    weights = heaviest[pairs.searchsorted(sets.rows * size + sets.items)]
-    peaks = np.zeros(len(sets))
-    np.maximum.at(peaks, sets.rows, weights)
-    return np.asarray(weights / peaks[sets.rows])
-
-
-def _basket_sizes(bought: Histories, rows: NDArray[np.int64], ago: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How many distinct items the basket of each event holds; float64 [events]."""
-    new = np.concatenate(([True], (rows[1:] != rows[:-1]) | (ago[1:] != ago[:-1])))
-    basket = new.cumsum() - 1
-    order, starts = group_pairs(basket, bought.items)
-    sizes = np.bincount(basket[order[starts]])
-    return np.asarray(sizes[basket], np.float64)
 
 
 def posterior(noised_sum: NDArray[np.float64], noise_std: float | NDArray[np.float64]) -> NDArray[np.float64]:

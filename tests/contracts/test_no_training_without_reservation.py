@@ -24,7 +24,7 @@ from training.config import TrainingConfig
 from training.loading import TrainingData
 from training.messages import Request
 from training.node import Node
-from training.sections import PopularitySettings
+from training.sections import HeadSettings, PopularitySettings
 from training.spend import spending
 
 STAGES = ("popularity", "intervals", "copurchase", "rhythm", "season", "followups", "demand", "towers")
@@ -335,7 +335,7 @@ def test_misfits_are_refused_before_data_can_stumble_over_them(
 @pytest.mark.parametrize("misfit", MISFITS)
 def test_the_head_is_told_by_shares_as_well(node: Node, plan: PrivacyPlan, request_of, misfit: str) -> None:
     twice = replace(plan, releases=(ReleasePlan("popularity", 1.0, 30.0, rounds=2),))
-    settings = SETTINGS.model_copy(update={"popularity": PopularitySettings(head_items=9)})
+    settings = SETTINGS.model_copy(update={"popularity": PopularitySettings(head=HeadSettings(items=9))})
     fields = {"plan": twice.to_json(), "fingerprint": twice.fingerprint(), "round": 1}
     request = request_of("popularity", run_id="head", settings=settings.model_dump_json(), **fields)
     before = node.ledger().events()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from recsys.data.history import Histories
 from recsys.models import demand, followups, intervals, popularity, rhythm, season
 from recsys.models.category_scope import CategoryScope
+from recsys.models.weighing import Weighing
 from recsys.privacy.clipping import clip_rows, on_grid, segment_sum
 from tests.recsys.histories_builder import make_catalogue, random_histories
 
@@ -23,7 +24,7 @@ POPULAR = np.arange(1.0, N_ITEMS + 1) / 36.0
 PUBLIC = rhythm.Public(np.full(N_ITEMS, np.log(20.0)), np.zeros(N_ITEMS), np.ones(N_ITEMS, bool), END)
 
 SUMS: dict[str, Callable[[Histories], np.ndarray]] = {
-    "popularity": lambda h: popularity.contribution(h, N_ITEMS, 5, 0.9, 0.5),
+    "popularity": lambda h: popularity.contribution(h, N_ITEMS, 5, Weighing(0.9, 0.5, 2.5, 30.0)),
     "intervals": lambda h: intervals.contribution(h, CATALOGUE),
     "rhythm": lambda h: rhythm.contribution(h, PUBLIC, np.full(rhythm.DIMENSIONS, 0.1)),
     "season": lambda h: season.contribution(h, CATALOGUE, season.Window(END + 165), full_days=3.0),

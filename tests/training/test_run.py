@@ -207,7 +207,7 @@ def test_finished_rounds_are_kept_and_the_one_under_way_is_charged_again(
 def test_popularity_may_be_two_sums_and_the_first_is_paid_for_once(
     configured: Configured, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, real, asked = configured("popularity.head_items=20"), stages.noised_total, []
+    config, real, asked = configured("popularity.head.items=20"), stages.noised_total, []
 
     def die_before_the_second(session, stage, *told, **options):
         asked.append((stage, options.get("number", 0)))

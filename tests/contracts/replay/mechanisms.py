@@ -31,6 +31,7 @@ from training.config import (
 )
 from training.config_file import load_config
 from training.evaluation import Published
+from training.sections import HeadSettings
 from training.spend import Released, Reservation
 
 SILO = "north"
@@ -98,9 +99,12 @@ MECHANISMS: dict[str, Run] = {
 """A mechanism that joins the plan joins here, with what it takes to run it in one silo."""
 
 
+HEAD = HeadSettings(items=N_ITEMS // 3, decay=0.9, first_purchase=2.0, basket_power=0.5, half_life=60)
+
+
 def head_sum(data: Any, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation) -> Released:
-    """The second sum of popularity, over a third of the items."""
-    told = settings.popularity.model_copy(update={"head_items": N_ITEMS // 3})
+    """The second sum of popularity, over a third of the items, weighed in every way there is."""
+    told = settings.popularity.model_copy(update={"head": HEAD})
     settings = settings.model_copy(update={"popularity": told})
     return local.popularity_sum(data, plan, settings, reservation, PUBLISHED)
 

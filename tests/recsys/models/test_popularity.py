@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.history import Ordering
 from recsys.errors import ConfigError
 from recsys.models.popularity import CLIP_NORM, contribution, posterior, with_new_items
+from recsys.models.weighing import Weighing
 from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
 
 
@@ -14,52 +14,39 @@ def test_customers_share_one_unit_among_their_items():
     np.testing.assert_allclose(total, [0.5, 0.5, 1.5, 0.5, 0.0])
 
 
-def test_recent_and_small_baskets_weigh_more():
-    h = make_histories([(1, 0), (2, 1), (2, 2), (2, 1), (3, 0), (3, 3)], [])
-    last_of_two = np.array([0.5, 0.25, 0.25, 0.5, 0.0])  # where item 0 weighs most
-    np.testing.assert_allclose(contribution(h, 5, 50, 0.5, 1.0), last_of_two / np.linalg.norm(last_of_two))
-    alone_before = np.array([0.81, 0.45, 0.45, 0.5, 0.0])
-    np.testing.assert_allclose(contribution(h, 5, 50, 0.9, 1.0), alone_before / np.linalg.norm(alone_before))
+WEIGHINGS = [Weighing(), Weighing(0.6, 2.0), Weighing(1e-9, 4.0), Weighing(0.9, 0.5, 2.5, 1e-3)]
 
 
-def test_without_an_order_all_items_weigh_the_same():
-    h = make_histories([(1, 0), (2, 1), (3, 1)], ordering=Ordering.NONE)
-    np.testing.assert_array_equal(contribution(h, 3, 50, 0.5, 2.0), contribution(h, 3, 50))
-
-
-WEIGHTS = [(1.0, 0.0), (0.6, 2.0), (1e-9, 4.0)]
-
-
-@pytest.mark.parametrize(("decay", "basket_power"), WEIGHTS)
+@pytest.mark.parametrize("weighing", WEIGHINGS)
 @pytest.mark.parametrize("events", [1, 2, 10_000])
-def test_one_customer_contributes_at_most_the_bound(events, decay, basket_power):
+def test_one_customer_contributes_at_most_the_bound(events, weighing):
     h = make_histories([(day, day % 600) for day in range(events)])
-    total = contribution(h, 600, 100, decay, basket_power)
+    total = contribution(h, 600, 100, weighing)
     assert 0.999 < np.linalg.norm(total) <= CLIP_NORM
     assert np.isfinite(total).all()
     assert (total > 0).sum() <= min(events, 100)
 
 
-@given(customers_strategy(events=True), st.integers(1, 5), st.sampled_from(WEIGHTS))
-def test_any_customer_contributes_at_most_the_bound(customers, bound, weights):
+@given(customers_strategy(events=True), st.integers(1, 5), st.sampled_from(WEIGHINGS))
+def test_any_customer_contributes_at_most_the_bound(customers, bound, weighing):
     for customer in customers:
-        total = contribution(make_histories(customer), 8, bound, *weights)
+        total = contribution(make_histories(customer), 8, bound, weighing)
         assert (total >= 0).all()
         assert np.linalg.norm(total) <= CLIP_NORM
 
 
-@given(customers_strategy(), st.integers(1, 5), st.sampled_from(WEIGHTS))
-def test_a_customer_changes_the_sum_by_own_contribution_alone(customers, bound, weights):
+@given(customers_strategy(), st.integers(1, 5), st.sampled_from(WEIGHINGS))
+def test_a_customer_changes_the_sum_by_own_contribution_alone(customers, bound, weighing):
     h = make_histories(*customers, [(1, 0), (2, 3)])
     without = make_histories(*customers)
-    difference = contribution(h, 8, bound, *weights) - contribution(without, 8, bound, *weights)
-    alone = contribution(make_histories([(1, 0), (2, 3)]), 8, bound, *weights)
+    difference = contribution(h, 8, bound, weighing) - contribution(without, 8, bound, weighing)
+    alone = contribution(make_histories([(1, 0), (2, 3)]), 8, bound, weighing)
     np.testing.assert_allclose(difference, alone, atol=1e-12)
 
 
 def test_no_customers_no_counts():
     assert contribution(make_histories(), 3, 10).tolist() == [0.0, 0.0, 0.0]
-    assert contribution(make_histories([], []), 3, 10, 0.5, 1.0).tolist() == [0.0, 0.0, 0.0]
+    assert contribution(make_histories([], []), 3, 10, WEIGHINGS[-1]).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_posterior_is_a_probability_and_beats_the_raw_values():
