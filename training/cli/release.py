@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recsys.cli import quiet_libraries
-from recsys.errors import RegistryError
+from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.bundle.registry_mlflow import Release
@@ -83,7 +83,7 @@ def _registry_uri(output: Path, tracking_uri: str | None) -> str:
         return tracking_uri
     database = output / "mlflow.db"
     if not database.exists():
-        raise RegistryError(
+        raise ConfigError(
             f"{database}: no registry is here yet; train first, or give --output or --tracking-uri"
         )
     return f"sqlite:///{database.absolute()}"
