@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from experiments.comparison import Entry
+from experiments.results_table import shown
 
 if TYPE_CHECKING:
     from experiments.demo import DemoResult
@@ -35,7 +36,7 @@ def demo_report(result: DemoResult) -> str:
             "",
             "QUALITY  first basket after the cut-off (simulated data, known truth)",
             *_quality_lines(quality),
-            f"  new items: {lift:.2f} x popularity",
+            f"  new items: {shown(lift, '.2f')} x popularity",
         ]
     )
 
@@ -64,7 +65,7 @@ def _visit_lines(visit: Mapping[str, object]) -> list[str]:
 def _quality_lines(quality: Mapping[str, Entry]) -> list[str]:
     head = f"  {'':<18}" + "".join(f"{name:>18}" for name in SHOWN)
     rows = [
-        f"  {name:<18}" + "".join(f"{entry.values[figure]:>18.4f}" for figure in SHOWN)
+        f"  {name:<18}" + "".join(f"{shown(entry.values[figure]):>18}" for figure in SHOWN)
         for name, entry in quality.items()
     ]
     return [head, *rows]

@@ -26,7 +26,7 @@ import click
 from experiments.benchmarks import scale_jobs, scale_quality
 from experiments.benchmarks.scale_jobs import Size
 from experiments.quality.resources import peak_memory
-from experiments.results_table import command_line, write_results
+from experiments.results_table import command_line, shown, write_results
 from recsys.errors import ConfigError, ThousandFacesError
 
 MOST_MINUTES, MOST_MEGABYTES, LEAST_KEPT, MOST_EXPONENT = 60.0, 8 * 1024.0, 0.80, 1.05
@@ -128,15 +128,12 @@ def quality_table(states: Mapping[int, State]) -> list[str]:
         if "quality" not in state:
             continue
         quality = state["quality"]
-        kept = [f"{_share(quality['lift'][m]['kept'])} of {quality['lift'][m]['best']}" for m in metrics]
+        lifts = [quality["lift"][m] for m in metrics]
+        kept = [f"{shown(lift['kept'], '.3f')} of {lift['best']}" for lift in lifts]
         lines.append(f"| {size:,} | **share of lift kept** | {' | '.join(kept)} |")
         for name, figures in quality["methods"].items():
-            lines.append(f"| {size:,} | {name} | {' | '.join(f'{figures[m]:.4f}' for m in metrics)} |")
+            lines.append(f"| {size:,} | {name} | {' | '.join(shown(figures[m]) for m in metrics)} |")
     return lines if len(lines) > 3 else []
-
-
-def _share(kept: float | None) -> str:
-    return "-" if kept is None else f"{kept:.3f}"
 
 
 def _told(states: Mapping[int, State], what: str) -> str:

@@ -14,6 +14,7 @@ from recsys.privacy.ledger import Row
 from training.cli.books import Books
 
 PIPE_WIDTH = 140
+NO_VALUE = "-"
 STATUS = ("silo", "spent ε", "cap", "left", "δ", "releases", "open", "void", "chain")
 HISTORY = ("row", "time", "kind", "of", "what", "noise", "rate", "steps", "run", "by")
 
@@ -25,7 +26,7 @@ def print_status(report: BudgetReport, books: Books) -> None:
         counts = [str(n) for n in (silo.releases, silo.open_releases, silo.voided_releases)]
         table.add_row(silo.silo, *_spent(silo), *counts, "whole" if silo.chain_ok else "BROKEN")
         for purpose in silo.purposes:
-            table.add_row(f"  {purpose.purpose}", *_spent(purpose))
+            table.add_row(f"  {purpose.purpose}", *_spent(purpose), *[NO_VALUE] * 4)
     for name in books.missing:
         cap = books.caps[name]
         table.add_row(name, "0", *[f"{cap.epsilon:.4g}"] * 2, f"{cap.delta:g}", "0", "0", "0", "not begun")
@@ -45,7 +46,7 @@ def print_history(rows: Mapping[str, list[Row]]) -> None:
         columns = [Column(name, overflow="fold", no_wrap=name in ("row", "kind")) for name in HISTORY]
         table = Table(*columns, title=silo)
         for row in found:
-            table.add_row(*map(escape, _history_cells(row)))
+            table.add_row(*(escape(cell) or NO_VALUE for cell in _history_cells(row)))
         _console().print(table)
 
 
@@ -58,7 +59,7 @@ def print_verified(found: Mapping[str, Verification], books: Books) -> None:
 
 
 def _spent(account: SiloBudget | PurposeBudget) -> list[str]:
-    limits = ["-" if value is None else f"{value:.4g}" for value in (account.cap, account.left)]
+    limits = [NO_VALUE if value is None else f"{value:.4g}" for value in (account.cap, account.left)]
     return [f"{account.epsilon:.4g}", *limits, f"{account.delta:g}"]
 
 

@@ -108,6 +108,8 @@ def test_history_shows_every_row_or_one_runs(north: Ledger) -> None:
     words = run("history", "--ledger", north.path).stdout
     assert "reserve" in words
     assert "void" in words
+    cells = next(line for line in words.splitlines() if "│ cap" in line).split("│")[1:-1]
+    assert [cell.strip() for cell in cells[5:9]] == ["-"] * 4
 
 
 def test_verify_of_a_whole_ledger(north: Ledger) -> None:
