@@ -28,6 +28,7 @@ from experiments.benchmarks.scale_jobs import Size
 from experiments.quality.resources import peak_memory
 from experiments.results_table import command_line, shown, write_results
 from recsys.errors import ConfigError, ThousandFacesError
+from recsys.words import counted
 
 MOST_MINUTES, MOST_MEGABYTES, LEAST_KEPT, MOST_EXPONENT = 60.0, 8 * 1024.0, 0.80, 1.05
 COMMAND = ("python", "-m", "experiments.benchmarks.scale")
@@ -145,8 +146,8 @@ def facts(states: Mapping[int, State], sizes: Sequence[Size]) -> list[str]:
     """What has to be known to read the tables."""
     first, last = sizes[0], states[max(states)]
     lines = [
-        f"simulated world of {first.items:,} items; {first.silos} silos that are disjoint by a public rule: "
-        "each person is a customer of one store group alone",
+        f"simulated world of {first.items:,} items; {counted(first.silos, 'silo')}, disjoint by a public "
+        "rule: each person is a customer of one store group alone",
         f"person-level epsilon {last['training']['epsilon']:.3f} at delta {last['training']['delta']:g} "
         "(of the largest size), add or remove one customer, all mechanisms composed; a server that sees "
         "every message is assumed",

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recsys.errors import TrainingError
+from recsys.words import counted
 from training.audit.mutants.catalogue import MUTANTS
 from training.audit.mutants.matrix import CORRECT, Verdict, run_matrix
 
@@ -33,7 +34,7 @@ def mutants(as_json: bool, only: tuple[str, ...], correct_runs: int) -> None:
     else:
         Console().print(_table(verdicts))
     if wrong := [_problem(verdict) for verdict in verdicts if not _as_expected(verdict)]:
-        raise TrainingError(f"{len(wrong)} builds were not judged rightly: {'; '.join(wrong)}")
+        raise TrainingError(f"{counted(len(wrong), 'build')} not judged rightly: {'; '.join(wrong)}")
 
 
 def _summary(verdicts: Sequence[Verdict]) -> dict[str, object]:

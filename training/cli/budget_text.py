@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from recsys.privacy.budget import BudgetReport, PurposeBudget, SiloBudget
 from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Row
+from recsys.words import counted
 from training.cli.books import Books
 
 PIPE_WIDTH = 140
@@ -34,8 +35,8 @@ def print_status(report: BudgetReport, books: Books) -> None:
     for silo in report.silos:
         _print_waiting(console, silo)
     console.print(
-        f"A person in up to {report.max_silos_per_person} silo(s): ε = {report.person_epsilon:.4g} at "
-        f"δ = {report.delta:g}, for the lifetime of these ledgers (unit: one customer, add or remove). "
+        f"A person in up to {counted(report.max_silos_per_person, 'silo')}: ε = {report.person_epsilon:.4g} "
+        f"at δ = {report.delta:g}, for the lifetime of these ledgers (unit: one customer, add or remove). "
         "Open and void releases are spent."
     )
 
@@ -55,7 +56,9 @@ def print_verified(found: Mapping[str, Verification], books: Books) -> None:
     for silo, result in found.items():
         words = "whole" if result.ok else f"BROKEN at row {result.first_bad_row}: {result.problem}"
         where = books.ledgers[silo].where
-        _console().print(escape(f"{silo}: {result.rows} rows, {words}\n  {where}\n  head {result.head}"))
+        _console().print(
+            escape(f"{silo}: {counted(result.rows, 'row')}, {words}\n  {where}\n  head {result.head}")
+        )
 
 
 def _spent(account: SiloBudget | PurposeBudget) -> list[str]:

@@ -72,7 +72,7 @@ def test_status_shows_spent_and_left(north: Ledger) -> None:
     words = run("status", "--ledger", north.path).stdout
     assert "north" in words
     assert f"{north.epsilon(DELTA):.4g}" in words
-    assert "A person in up to 1 silo(s)" in words
+    assert "A person in up to 1 silo:" in words
 
 
 def test_status_of_a_federation_counts_silos_that_have_not_begun(federation: Path, north: Ledger) -> None:
