@@ -106,7 +106,7 @@ def _commit() -> str:
 @click.option(
     "--data", type=click.Path(path_type=Path), required=True, help="Folder that holds dunnhumby_lgsr/."
 )
-@click.option("--persons", type=int, default=WorldConfig().persons, show_default=True)
+@click.option("--persons", type=click.IntRange(min=1), default=WorldConfig().persons, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Also write the table to this Markdown file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(data: Path, persons: int, output: Path | None, as_json: bool) -> None:
