@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from experiments.comparison import HEADLINE, Entry
+from recsys.words import NO_VALUE
 
-NO_VALUE = "-"
 COLUMNS = [name for name, _, _ in HEADLINE]
 
 

@@ -1,6 +1,9 @@
-"""Counts in words, for whatever a person reads."""
+"""Counts in words, and the one form for no value, for whatever a person reads."""
 
 from __future__ import annotations
+
+NO_VALUE = "-"
+"""What a cell of a table says that has nothing to say."""
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

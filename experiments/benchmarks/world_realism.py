@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 
 from experiments.benchmarks.world_comparison import WINDOWS, Figures, compare
-from experiments.results_table import NO_VALUE, shown
+from experiments.results_table import shown
 from recsys.errors import ThousandFacesError
 from recsys.silos.simulator.config import WorldConfig
+from recsys.words import NO_VALUE
 
 TOLERANCE = 0.20
 CALIBRATED = ("popularity Gini", "repeat share", "personal / global recall@10")

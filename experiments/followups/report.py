@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from experiments.followups.planted import PLANTED, Found
-from experiments.results_table import NO_VALUE, shown, write_results
+from experiments.results_table import shown, write_results
 from experiments.simulated import SimulatedOptions, world_seed
 from recsys.models.followup_rules import FollowUp
 from recsys.silos.simulator.config import WorldConfig
+from recsys.words import NO_VALUE
 
 STAMP = "simulated data"
 WORLDS = ("planted", "without")

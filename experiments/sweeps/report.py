@@ -9,11 +9,12 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from experiments.results_table import NO_VALUE, commit, shown, write_results
+from experiments.results_table import commit, shown, write_results
 from experiments.sweeps.frontier import Chart, Frontier, Point
 from experiments.sweeps.plots import chart_svg
 from experiments.sweeps.words import axis_words, value_words
 from recsys.errors import ConfigError
+from recsys.words import NO_VALUE
 
 REPORT = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html")

@@ -11,11 +11,10 @@ from rich.table import Column, Table
 from recsys.privacy.budget import BudgetReport, PurposeBudget, SiloBudget
 from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Row
-from recsys.words import counted
+from recsys.words import NO_VALUE, counted
 from training.cli.books import Books
 
 PIPE_WIDTH = 140
-NO_VALUE = "-"
 STATUS = ("silo", "spent ε", "cap", "left", "δ", "releases", "open", "void", "chain")
 HISTORY = ("row", "time", "kind", "of", "what", "noise", "rate", "steps", "run", "by")
 
