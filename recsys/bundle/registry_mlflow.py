@@ -194,7 +194,7 @@ def _client(tracking_uri: str | None) -> Iterator[MlflowClient]:
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
 @click.group()

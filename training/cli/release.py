@@ -47,6 +47,9 @@ def publish(run: str, name: str, alias: str, output: Path, tracking_uri: str | N
     from training.checkpoint import find_run
 
     folder = find_run(output, run)
+    if not folder.bundle.is_dir():
+        status = folder.state()["status"]
+        raise ConfigError(f"run '{folder.run_id}' is {status} and has no bundle; give a finished one")
     uri = _registry_uri(output, tracking_uri)
     registry = MlflowRegistry(uri)
     release = registry.publish(folder.bundle, name)

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from recsys.errors import ConfigError, ThousandFacesError
+from training.checkpoint import open_run
 from training.cli.release import promote, publish
 from training.cli.train import as_record, summary, train
 
@@ -85,10 +86,11 @@ def test_promotion_points_the_alias_at_a_version_or_at_another_alias(copied: Pat
 def test_a_run_or_a_release_that_is_not_there_is_wrong_input(copied: Path) -> None:
     wrong = {
         (publish, "nosuch"): "run 'nosuch' is not one of the runs",
+        (publish, open_run(copied, {}, resume=False).run_id): "is running and has no bundle",
         (publish, "latest", "--name", "a/b"): "letters, digits",
         (publish, "latest", "--alias", "a b"): "alias name: 'a b'",
         (promote, "thousandfaces@9"): "version=9",
-        (promote, "thousandfaces@nobody"): "nobody",
+        (promote, "thousandfaces@nobody"): "alias nobody not found; check",
         (promote, "nosuch@1"): "nosuch",
         (promote, "a/b@1"): "names no registered bundle",
     }
