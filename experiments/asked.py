@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+LEAST_PERSONS, LEAST_ITEMS = 100, 200
+"""Of simulated worlds: with fewer persons silos are empty, with fewer items categories are."""
+
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 RESULTS = click.option(
@@ -15,7 +18,13 @@ RESULTS = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
-ITEMS = click.option("--items", default=800, show_default=True, help="Items of the catalogue, at least 200.")
+ITEMS = click.option(
+    "--items",
+    default=800,
+    show_default=True,
+    type=click.IntRange(min=LEAST_ITEMS),
+    help="Items of the catalogue.",
+)
 WORLDS = click.option(
     "--seeds", default="0", show_default=True, help="Separated by commas; each is another world."
 )
@@ -45,9 +54,20 @@ OUTPUT = click.option(
 )
 
 
-def persons(default: int) -> Option:
+def persons(default: int, least: int = LEAST_PERSONS) -> Option:
     """How large the simulated world is."""
-    return click.option("--persons", default=default, show_default=True, help="Size of the simulated world.")
+    return click.option(
+        "--persons",
+        default=default,
+        show_default=True,
+        type=click.IntRange(min=least),
+        help="Size of the simulated world.",
+    )
+
+
+def silos(of: str) -> Option:
+    """How many silos there are."""
+    return click.option("--silos", default=4, show_default=True, type=click.IntRange(min=1), help=of)
 
 
 def epsilon(default: float | None = None, of: str = "Person-level.") -> Option:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.results_table import write_results
 from recsys.errors import ConfigError
+from recsys.words import counted
 
 RESULTS = Path(__file__).parent / "results" / "privacy_evidence.md"
 COMMAND = "make evidence"
@@ -26,7 +27,8 @@ def write_evidence(rows_file: Path, results: Path = RESULTS) -> None:
     table = ["| what | bar | measured | test |", "|---|---|---|---|"]
     table += [f"| {' | '.join(_cell(text) for text in row)} |" for row in cells]
     facts = [
-        f"{len(cells)} rows; every row was asserted by its test, at the full counts that the claim asks for",
+        f"{counted(len(cells), 'row')}; every row was asserted by its test, at the full counts that the "
+        "claim asks for",
         "made with synthetic customers and simulated worlds alone: nobody's budget was spent",
     ]
     write_results(results, "Privacy evidence", COMMAND, facts, table)

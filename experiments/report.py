@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from experiments.comparison import Entry
+from experiments.results_table import shown
+from recsys.words import counted
 
 if TYPE_CHECKING:
     from experiments.demo import DemoResult
@@ -25,17 +27,17 @@ def demo_report(result: DemoResult) -> str:
             "",
             "PRIVACY  what one person is exposed to, at most",
             f"  person-level epsilon {report['person_epsilon']:.2f} at delta {report['delta']:g}, "
-            f"a person's records in at most {report['max_silos_per_person']} silos",
+            f"a person's records in at most {counted(report['max_silos_per_person'], 'silo')}",
             *(f"  {name:<14} epsilon {spent['epsilon']:.2f}" for name, spent in report["silos"].items()),
             f"  ledgers verified: {'yes' if result.ledgers_verified else 'NO'}",
             "",
             "PAGES  asked over HTTP; one event, and the very next answer",
             *(line for visit in result.visits for line in _visit_lines(visit.__dict__)),
-            f"  {result.due} items due again for these customers",
+            f"  {counted(result.due, 'item')} due again for these customers",
             "",
             "QUALITY  first basket after the cut-off (simulated data, known truth)",
             *_quality_lines(quality),
-            f"  new items: {lift:.2f} x popularity",
+            f"  new items: {shown(lift, '.2f')} x popularity",
         ]
     )
 
@@ -64,7 +66,7 @@ def _visit_lines(visit: Mapping[str, object]) -> list[str]:
 def _quality_lines(quality: Mapping[str, Entry]) -> list[str]:
     head = f"  {'':<18}" + "".join(f"{name:>18}" for name in SHOWN)
     rows = [
-        f"  {name:<18}" + "".join(f"{entry.values[figure]:>18.4f}" for figure in SHOWN)
+        f"  {name:<18}" + "".join(f"{shown(entry.values[figure]):>18}" for figure in SHOWN)
         for name, entry in quality.items()
     ]
     return [head, *rows]

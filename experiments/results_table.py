@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from statistics import median
 
 from experiments.comparison import HEADLINE, Entry
+from recsys.words import NO_VALUE
 
 COLUMNS = [name for name, _, _ in HEADLINE]
 
@@ -50,7 +52,7 @@ def command_line(*program: str, paths: Sequence[str]) -> str:
 def comparison_table(
     by_seed: Mapping[int, Mapping[str, Entry]], columns: Sequence[str] = COLUMNS
 ) -> list[str]:
-    """A row per method: the median over seeds of every figure, and all seeds where they differ."""
+    """A row per method: the median over the seeds that have a figure, and all seeds where they differ."""
     methods = list(next(iter(by_seed.values())))
     lines = [f"| method | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
     for method in methods:
@@ -59,7 +61,13 @@ def comparison_table(
     return lines
 
 
+def shown(value: float | None, form: str = ".4f") -> str:
+    """A figure in a table; `-` where there is none (None or NaN). form: as in f-strings"""
+    return NO_VALUE if value is None or isnan(value) else format(value, form)
+
+
 def _cell(values: Sequence[float]) -> str:
-    middle = f"{median(values):.4f}"
+    known = [value for value in values if not isnan(value)]
+    middle = shown(median(known) if known else None)
     same = len({repr(value) for value in values}) == 1  # one seed, or a method that no seed changes
-    return middle if same else f"{middle} ({', '.join(f'{value:.4f}' for value in values)})"
+    return middle if same else f"{middle} ({', '.join(map(shown, values))})"

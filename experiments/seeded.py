@@ -13,6 +13,7 @@ from experiments.results_table import comparison_table, write_results
 from experiments.spec import FileData, StudySpec, load_spec
 from experiments.study import StudyResult, run_study
 from recsys.errors import ConfigError
+from recsys.words import counted
 from training.progress import Progress, silent
 from training.research import STAMP
 
@@ -56,7 +57,7 @@ class SeededStudy:
         """What has to be known to read the table."""
         report = next(iter(self.by_seed.values())).training.report
         return [
-            f"{self.stamp}; {len(report['silos'])} silos, one person's records in at most "
+            f"{self.stamp}; {counted(len(report['silos']), 'silo')}, one person's records in at most "
             f"{report['max_silos_per_person']} of them",
             f"person-level epsilon {self.person_epsilon:.3f} at delta {report['delta']:g}, add or remove one "
             "customer, all mechanisms composed; a server that sees every message is assumed",

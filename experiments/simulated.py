@@ -26,7 +26,7 @@ class SimulatedOptions:
     epsilon: float = 1.0
     delta: float = 1e-6
 
-    LEAST_PERSONS: ClassVar[int] = 100
+    LEAST_PERSONS: ClassVar[int] = asked.LEAST_PERSONS
 
     def __post_init__(self) -> None:
         if self.persons < self.LEAST_PERSONS:
@@ -53,13 +53,18 @@ class Found(Protocol):
     def report(self) -> list[str]: ...
 
 
-def simulated_command(name: str, doc: str, *, persons: int, run: Callable[..., Found]) -> click.Command:
-    """`thousandfaces bench NAME`. run: takes the options by name, `seeds`, `command` and `progress`."""
+def simulated_command(
+    name: str, doc: str, *, persons: int, least: int = asked.LEAST_PERSONS, run: Callable[..., Found]
+) -> click.Command:
+    """`thousandfaces bench NAME`. run: takes the options by name, `seeds`, `command` and `progress`.
+
+    least: the options' LEAST_PERSONS; written again, since `--help` is not to import them
+    """
 
     @click.command(name=name, help=doc)
-    @asked.persons(persons)
+    @asked.persons(persons, least)
     @asked.ITEMS
-    @click.option("--silos", default=4, show_default=True, help="Store groups, each person in one alone.")
+    @asked.silos("Store groups, each person in one alone.")
     @asked.epsilon(1.0)
     @asked.WORLDS
     @asked.RESULTS

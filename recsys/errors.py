@@ -107,7 +107,19 @@ class BundleError(ThousandFacesError):
     exit_code = 5
 
 
+class NoBundleError(BundleError):
+    """There is no bundle where a path says: wrong input, where a damaged bundle is not."""
+
+    exit_code = 2
+
+
 class RegistryError(ThousandFacesError):
-    """The model registry has no such model, version or alias, or cannot be reached."""
+    """The model registry cannot be reached, or failed."""
 
     exit_code = 5
+
+
+class RegistryNameError(RegistryError):
+    """What was asked for by name: no name at all, or none that the registry has. Wrong input."""
+
+    exit_code = 2

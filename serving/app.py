@@ -30,7 +30,8 @@ from serving.web import pages
 DESCRIPTION = (
     "Recommendations inside one silo: this server knows only this silo's own customers, and a model of "
     "which everything that was shared was noised first. Every error has the form "
-    "{error: {code, message, what_to_do, field?}}; every answer carries an x-request-id header."
+    "{error: {code, message, what_to_do, field?}}; every answer carries an x-request-id header. Fields and "
+    "query parameters that a path does not know are refused by name."
 )
 
 

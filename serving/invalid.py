@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
+from recsys.words import counted
 from serving.errors import INTERNAL, ApiError, shown, to_response
 
 NO_JSON_BODY = ApiError(
@@ -31,7 +32,7 @@ async def validation_error(_: Request, error: Exception) -> Response:
     field = _field(first["loc"])
     if field == "body" and isinstance(first.get("input"), bytes):
         return to_response(NO_JSON_BODY)
-    more = f" (and {len(others)} more problem{'s' if len(others) > 1 else ''})" if others else ""
+    more = f" (and {counted(len(others), 'more problem')})" if others else ""
     given = "" if isinstance(first.get("input"), dict | list) else f", got {_as_json(first.get('input'))}"
     message = f"{field}: {_in_words(first)}{given}{more}"
     return to_response(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from recsys.errors import TrainingError
+from recsys.errors import ConfigError, TrainingError
 
 RUNS = "runs"
 STATE = "run.json"
@@ -133,16 +133,14 @@ def runs(output: Path) -> list[RunFolder]:
 
 
 def find_run(output: Path, run_id: str) -> RunFolder:
-    """A run by its id, a prefix of it, or 'latest' (finished). Raises TrainingError listing all runs."""
+    """A run by its id, a prefix of it, or 'latest' (finished). Raises ConfigError listing all runs."""
     found = [run for run in runs(output) if run.has(STATE)]
     finished = [run for run in found if run.state()["status"] == FINISHED]
     matches = finished[-1:] if run_id == "latest" else [run for run in found if run.run_id.startswith(run_id)]
     if len(matches) == 1:
         return matches[0]
     known = ", ".join(run.run_id for run in found) or "none"
-    raise TrainingError(
-        f"run '{run_id}' is not one of the runs in {output / RUNS} ({known}); give one of them"
-    )
+    raise ConfigError(f"run '{run_id}' is not one of the runs in {output / RUNS} ({known}); give one of them")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

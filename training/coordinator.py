@@ -13,6 +13,7 @@ from recsys.errors import ConfigError, VoidReleaseError
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.statement import DataKind
 from recsys.silos.config import FederationConfig, SiloConfig
+from recsys.words import counted
 from training.build import train_models
 from training.checkpoint import FINISHED, VOID, RunFolder, open_run
 from training.config import SEASON, TrainingConfig
@@ -143,7 +144,7 @@ def _begin(
 def _rules(config: TrainingConfig, silos: int) -> Rules:
     quorum = -(-2 * silos // 3) if config.quorum is None else config.quorum
     if quorum > silos:
-        raise ConfigError(f"key 'quorum', value {quorum}: there are {silos} silos; lower it")
+        raise ConfigError(f"key 'quorum', value {quorum}: more than {counted(silos, 'silo')}; lower it")
     return Rules(quorum, config.deadline_seconds)
 
 

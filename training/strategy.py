@@ -23,6 +23,7 @@ from recsys.errors import (
     TrainingError,
     VoidReleaseError,
 )
+from recsys.words import counted
 from training.aggregation import well_formed
 from training.egress import Status
 from training.messages import HELLO, Reply, Request, Scalar, decode_reply, encode_request
@@ -154,8 +155,9 @@ class Rounds:
         left_out = {name: replies[name] for name in sorted(set(replies) - good)}
         told = "; ".join(f"{name}: {_advice(reply)}" for name, reply in left_out.items())
         message = (
-            f"stage '{stage.partition('.')[2]}', round {number}: {len(good)} silos answered well within "
-            f"{self._rules.deadline_seconds:g} s, the quorum is {quorum}; {told or 'no other silo answered'}"
+            f"stage '{stage.partition('.')[2]}', round {number}: {counted(len(good), 'silo')} answered well "
+            f"within {self._rules.deadline_seconds:g} s, the quorum is {quorum}; "
+            f"{told or 'no other silo answered'}"
         )
         raise _error_for({reply.status for reply in left_out.values()})(message)
 

@@ -34,6 +34,7 @@ from recsys.bundle.index import build_index
 from recsys.bundle.store import read_bundle
 from recsys.cli import quiet_libraries
 from recsys.errors import ConfigError, ThousandFacesError
+from recsys.words import counted
 from training.config import TrainingConfig
 from training.research import STAMP
 from training.run import run_training
@@ -62,7 +63,7 @@ class Cell:
     seed: int
 
     def __str__(self) -> str:
-        return f"epsilon {self.epsilon:g}, {self.silos} silos, seed {self.seed}"
+        return f"epsilon {self.epsilon:g}, {counted(self.silos, 'silo')}, seed {self.seed}"
 
 
 @dataclass(frozen=True)

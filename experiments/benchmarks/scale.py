@@ -26,8 +26,9 @@ import click
 from experiments.benchmarks import scale_jobs, scale_quality
 from experiments.benchmarks.scale_jobs import Size
 from experiments.quality.resources import peak_memory
-from experiments.results_table import command_line, write_results
+from experiments.results_table import command_line, shown, write_results
 from recsys.errors import ConfigError, ThousandFacesError
+from recsys.words import counted
 
 MOST_MINUTES, MOST_MEGABYTES, LEAST_KEPT, MOST_EXPONENT = 60.0, 8 * 1024.0, 0.80, 1.05
 COMMAND = ("python", "-m", "experiments.benchmarks.scale")
@@ -128,15 +129,12 @@ def quality_table(states: Mapping[int, State]) -> list[str]:
         if "quality" not in state:
             continue
         quality = state["quality"]
-        kept = [f"{_share(quality['lift'][m]['kept'])} of {quality['lift'][m]['best']}" for m in metrics]
+        lifts = [quality["lift"][m] for m in metrics]
+        kept = [f"{shown(lift['kept'], '.3f')} of {lift['best']}" for lift in lifts]
         lines.append(f"| {size:,} | **share of lift kept** | {' | '.join(kept)} |")
         for name, figures in quality["methods"].items():
-            lines.append(f"| {size:,} | {name} | {' | '.join(f'{figures[m]:.4f}' for m in metrics)} |")
+            lines.append(f"| {size:,} | {name} | {' | '.join(shown(figures[m]) for m in metrics)} |")
     return lines if len(lines) > 3 else []
-
-
-def _share(kept: float | None) -> str:
-    return "-" if kept is None else f"{kept:.3f}"
 
 
 def _told(states: Mapping[int, State], what: str) -> str:
@@ -148,8 +146,8 @@ def facts(states: Mapping[int, State], sizes: Sequence[Size]) -> list[str]:
     """What has to be known to read the tables."""
     first, last = sizes[0], states[max(states)]
     lines = [
-        f"simulated world of {first.items:,} items; {first.silos} silos that are disjoint by a public rule: "
-        "each person is a customer of one store group alone",
+        f"simulated world of {first.items:,} items; {counted(first.silos, 'silo')}, disjoint by a public "
+        "rule: each person is a customer of one store group alone",
         f"person-level epsilon {last['training']['epsilon']:.3f} at delta {last['training']['delta']:g} "
         "(of the largest size), add or remove one customer, all mechanisms composed; a server that sees "
         "every message is assumed",

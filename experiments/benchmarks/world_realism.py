@@ -18,8 +18,10 @@ from pathlib import Path
 import click
 
 from experiments.benchmarks.world_comparison import WINDOWS, Figures, compare
+from experiments.results_table import shown
 from recsys.errors import ThousandFacesError
 from recsys.silos.simulator.config import WorldConfig
+from recsys.words import NO_VALUE
 
 TOLERANCE = 0.20
 CALIBRATED = ("popularity Gini", "repeat share", "personal / global recall@10")
@@ -52,7 +54,8 @@ def render(found: dict[str, Figures], config: WorldConfig) -> str:
     for name, value in found["simulated"].items():
         real, window = found["real"].get(name), found["real windows"].get(name)
         checks = [_deviation(reference, value, name) for reference in (real, window)]
-        rows.append(f"| {name} | {_number(real)} | {_number(window)} | {value:.3f} | {' | '.join(checks)} |")
+        figures = [shown(figure, ".3f") for figure in (real, window, value)]
+        rows.append(f"| {' | '.join([name, *figures, *checks])} |")
     head = (
         f"| statistic | real, whole | real, {weeks} weeks | simulated | to whole | to {weeks} weeks |",
         "|---|--:|--:|--:|--:|--:|",
@@ -60,13 +63,9 @@ def render(found: dict[str, Figures], config: WorldConfig) -> str:
     return "\n".join([*head, *rows])
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
 def _deviation(real: float | None, simulated: float, name: str) -> str:
     if real is None or name not in COMPARED:
-        return ""
+        return NO_VALUE
     verdict = "" if within(real, simulated) else " (outside)"
     return f"{simulated / real - 1:+.1%}{verdict}"
 
@@ -108,7 +107,7 @@ def _commit() -> str:
 @click.option(
     "--data", type=click.Path(path_type=Path), required=True, help="Folder that holds dunnhumby_lgsr/."
 )
-@click.option("--persons", type=int, default=WorldConfig().persons, show_default=True)
+@click.option("--persons", type=click.IntRange(min=1), default=WorldConfig().persons, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Also write the table to this Markdown file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(data: Path, persons: int, output: Path | None, as_json: bool) -> None:

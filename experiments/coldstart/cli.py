@@ -16,7 +16,11 @@ from experiments import asked
 @asked.epsilon(2.0, "Person-level, of every training.")
 @asked.WORLDS
 @click.option(
-    "--weeks-ahead", default=6, show_default=True, help="Weeks after the cut-off, each of which is measured."
+    "--weeks-ahead",
+    default=6,
+    show_default=True,
+    type=click.IntRange(1, 25),
+    help="Weeks after the cut-off, each of which is measured.",
 )
 @asked.RESULTS
 @asked.JSON

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from experiments.asked import LEAST_PERSONS
 from recsys.errors import ConfigError
 from recsys.seeds import derive_seed
 from recsys.silos.simulator.config import ONE_SILO_EACH, SiloKind, SiloSpec, WorldConfig
 
 SIZES = {"large": 8, "middle": 4, "small": 2, "smallest": 1}
 """Store groups and their relative sizes: very unlike, so that what a small one gains is seen."""
-
-LEAST_PERSONS = 100
 
 
 @dataclass(frozen=True)

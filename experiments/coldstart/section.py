@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.coldstart.world import SiloSide
 from experiments.holdout import Holdout, pooled
+from experiments.results_table import shown
 from recsys.evaluate import Metrics, measure
 from recsys.features.pairs import recent_items
 
@@ -66,11 +67,9 @@ def markdown(sections: Sequence[Section]) -> list[str]:
 
 
 def _cell(values: Sequence[float]) -> str:
-    def shown(value: float) -> str:
-        if np.isnan(value):
-            return "–"  # noqa: RUF001 - a dash in a table
-        return f"{value:.0f}" if float(value).is_integer() and value > 1.0 else f"{value:.4f}"
+    def figure(value: float) -> str:
+        return shown(value, ".0f" if float(value).is_integer() and value > 1.0 else ".4f")
 
     known = [value for value in values if not np.isnan(value)]
-    middle = shown(median(known)) if known else shown(np.nan)
-    return middle if len(values) == 1 else f"{middle} ({', '.join(map(shown, values))})"
+    middle = figure(median(known) if known else np.nan)
+    return middle if len(values) == 1 else f"{middle} ({', '.join(map(figure, values))})"

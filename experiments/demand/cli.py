@@ -20,4 +20,4 @@ def _run(sizes: Mapping[str, Any], seeds: Sequence[int], **told: Any) -> Found:
     return run_demand_bench(DemandOptions(**sizes), seeds, **told)
 
 
-demand = simulated_command("demand", DOC, persons=100_000, run=_run)
+demand = simulated_command("demand", DOC, persons=100_000, least=200, run=_run)

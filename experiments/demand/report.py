@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from experiments.comparison import Entry
-from experiments.results_table import comparison_table, write_results
+from experiments.results_table import comparison_table, shown, write_results
 from experiments.simulated import SimulatedOptions
 from recsys.models.demand import DAYS, PERIODS, Bounds
 from recsys.seeds import derive_seed
@@ -85,7 +85,7 @@ class DemandResult:
         found = next(iter(self.areas.values()))
         lines = [f"| area | units in {HORIZONS[0]} days | {EXACT} | {PRIVATE} |", "|---|--:|--:|--:|"]
         lines += [
-            f"| {area} | {units:,.0f} | {error:.4f} | {found[PRIVATE][area][1]:.4f} |"
+            f"| {area} | {units:,.0f} | {shown(error)} | {shown(found[PRIVATE][area][1])} |"
             for area, (units, error) in found[EXACT].items()
         ]
         return lines

@@ -20,4 +20,4 @@ def _run(sizes: Mapping[str, Any], seeds: Sequence[int], **told: Any) -> Found:
     return run_followups(FollowupOptions(**sizes), seeds, **told)
 
 
-followups = simulated_command("followups", DOC, persons=120_000, run=_run)
+followups = simulated_command("followups", DOC, persons=120_000, least=400, run=_run)

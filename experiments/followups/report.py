@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from experiments.followups.planted import PLANTED, Found
-from experiments.results_table import write_results
+from experiments.results_table import shown, write_results
 from experiments.simulated import SimulatedOptions, world_seed
 from recsys.models.followup_rules import FollowUp
 from recsys.silos.simulator.config import WorldConfig
+from recsys.words import NO_VALUE
 
 STAMP = "simulated data"
 WORLDS = ("planted", "without")
@@ -127,7 +128,7 @@ class Followups:
 def _cell(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
-        return "-"
-    every = ", ".join("-" if value is None else f"{value:.4g}" for value in values)
-    middle = f"{sum(known) / len(known):.4g}"
+        return NO_VALUE
+    every = ", ".join(shown(value, ".4g") for value in values)
+    middle = shown(sum(known) / len(known), ".4g")
     return middle if len(values) == 1 else f"{middle} ({every})"

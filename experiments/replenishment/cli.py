@@ -13,7 +13,7 @@ from experiments import asked
 
 @click.command()
 @asked.data("interactions, transactions or baskets.parquet that has timestamps")
-@click.option("--silos", default=4, show_default=True, help="Customers are dealt to so many by hash.")
+@asked.silos("Customers are dealt to so many by hash.")
 @asked.epsilon(1.0)
 @asked.DELTA
 @asked.SEED

@@ -21,6 +21,7 @@ from experiments.replenishment.outcomes import ends_of
 from experiments.replenishment.protocol import Cut
 from experiments.results_table import comparison_table, write_results
 from recsys.models.replenishment import HORIZONS
+from recsys.words import counted
 from training.research import STAMP
 
 LIST = f"due_recall_at_{LENGTH}"
@@ -174,8 +175,9 @@ class Replenishment:
         ratios = ", ".join(f"{name} {ratio}" for name, ratio in self.against.items())
         return [
             f"{self.dataset}; research data, {STAMP}",
-            f"{self.customers:,} training customers, {self.items:,} items, {self.silos} silos; judged: "
-            f"{self.pairs:,} pairs bought on two days or more, of {self.judged_customers:,} customers",
+            f"{self.customers:,} training customers, {self.items:,} items, {counted(self.silos, 'silo')}; "
+            f"judged: {self.pairs:,} pairs bought on two days or more, of {self.judged_customers:,} "
+            "customers",
             f"person-level epsilon {self.options.epsilon:g} at delta {self.options.delta:g}, add or remove "
             f"one customer, all mechanisms composed{spent}; a server that sees every message is assumed",
             *self.notes,

@@ -20,4 +20,4 @@ def _run(sizes: Mapping[str, Any], seeds: Sequence[int], **told: Any) -> Found:
     return run_season_bench(SeasonOptions(**sizes), seeds, **told)
 
 
-season = simulated_command("season", DOC, persons=20_000, run=_run)
+season = simulated_command("season", DOC, persons=20_000, least=200, run=_run)

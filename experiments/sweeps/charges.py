@@ -23,6 +23,7 @@ from recsys.privacy.ledger_views import charged_events, events_by_purpose
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import read_ledger
+from recsys.words import counted
 from training.config import METRICS
 from training.node import EVALUATION, TRAINING
 from training.plan import make_plan
@@ -58,9 +59,9 @@ class PlannedCharges:
             f"{s.silo}: spent {s.spent:.3f}, afterwards {s.after:.3f} of {s.cap:g}" for s in self.silos
         )
         return (
-            f"{self.trials} trials will be charged in the silos' ledgers: together person-level epsilon "
-            f"{self.person_epsilon:.3f} at delta {self.delta:g}, for one person in up to "
-            f"{self.max_silos_per_person} silos ({silos})"
+            f"{counted(self.trials, 'trial')} will be charged in the silos' ledgers: together person-level "
+            f"epsilon {self.person_epsilon:.3f} at delta {self.delta:g}, for one person in up to "
+            f"{counted(self.max_silos_per_person, 'silo')} ({silos})"
         )
 
 
@@ -122,7 +123,7 @@ def _account(silo: SiloConfig, plans: Sequence[PrivacyPlan]) -> SiloCharge:
 def _refuse_over(silo: str, purpose: str, after: float, cap: Cap, trials: int) -> None:
     if after > cap.epsilon:
         raise BudgetExceededError(
-            f"silo '{silo}': {trials} trials would bring epsilon{purpose} to {after:.4g} at delta "
+            f"silo '{silo}': {counted(trials, 'trial')} would bring epsilon{purpose} to {after:.4g} at delta "
             f"{cap.delta:g}, over the cap of {cap.epsilon:g}; nothing was charged; sweep fewer cells, fewer "
             "seeds or smaller budgets"
         )

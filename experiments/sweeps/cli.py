@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys.cli import quiet_libraries
+from recsys.words import counted
 
 if TYPE_CHECKING:
     from experiments.sweeps.grid import Trial
@@ -179,15 +180,14 @@ def _tell(result: SweepResult, *, as_json: bool) -> None:
     from recsys.errors import TrainingError
 
     folder, failed = result.folder.path, result.failed
+    planned = counted(len(result.records), "trial")
     if as_json:
         records = [asdict(record) for record in result.records]
         click.echo(json.dumps({"folder": str(folder), "failed": len(failed), "trials": records}))
     else:
-        click.echo(
-            f"{len(result.records) - len(failed)} of {len(result.records)} trials finished: {folder / REPORT}"
-        )
+        click.echo(f"{len(result.records) - len(failed)} of {planned} finished: {folder / REPORT}")
     if failed:
         raise TrainingError(
-            f"{len(failed)} of {len(result.records)} trials failed, the first with {failed[0].error}; "
+            f"{len(failed)} of {planned} failed, the first with {failed[0].error}; "
             "give the same command again to try them again"
         )

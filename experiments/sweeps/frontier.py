@@ -11,6 +11,7 @@ from typing import Any
 from experiments.sweeps.folder import SweepFolder, TrialRecord
 from experiments.sweeps.spec import SweepSpec, Value
 from experiments.sweeps.words import WHOLE, axis_words, metric_words, value_words
+from recsys.words import counted
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,15 @@ class Frontier:
         """What has to be known to read the charts."""
         finished, failed = len(self.finished), len(self.failed)
         lines = [
-            f"{self.stamp}; of {self.planned} trials {finished} finished, {failed} failed",
+            f"{self.stamp}; of {counted(self.planned, 'trial')} {finished} finished, {failed} failed",
             *(f"trials made by {origin}" for origin in self.origins),
         ]
         if self.finished:
             delta, most = (self._found(name) for name in ("delta", "max_silos_per_person"))
+            silos = "silo" if most == "1" else "silos"
             lines.append(
                 f"person-level epsilon at delta {delta}, add or remove one customer, all mechanisms "
-                f"composed, one person's records in at most {most} silos; a server that sees every message "
+                f"composed, one person's records in at most {most} {silos}; a server that sees every message "
                 "is assumed; each trial is a run of its own"
             )
         return [

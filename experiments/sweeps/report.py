@@ -9,11 +9,12 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from experiments.results_table import commit, write_results
+from experiments.results_table import commit, shown, write_results
 from experiments.sweeps.frontier import Chart, Frontier, Point
 from experiments.sweeps.plots import chart_svg
 from experiments.sweeps.words import axis_words, value_words
 from recsys.errors import ConfigError
+from recsys.words import NO_VALUE
 
 REPORT = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -51,9 +52,9 @@ def title(frontiers: Sequence[Frontier]) -> str:
 def cell(point: Point | None) -> str:
     """The median, and all trials in brackets where there are several."""
     if point is None:
-        return ""
-    everyone = ", ".join(f"{value:.4f}" for value in point.values)
-    return f"{point.median:.4f}" + (f" ({everyone})" if len(point.values) > 1 else "")
+        return NO_VALUE
+    everyone = ", ".join(map(shown, point.values))
+    return shown(point.median) + (f" ({everyone})" if len(point.values) > 1 else "")
 
 
 def _drawn(frontier: Frontier, number: int) -> list[tuple[Chart, Markup]]:

@@ -19,6 +19,7 @@ from experiments.sweeps.spec import SiloData, SweepSpec
 from experiments.sweeps.tracking import SweepTracking
 from experiments.sweeps.trial import Means, Outcome, run_trial, stamp
 from recsys.errors import ConfigError, ThousandFacesError
+from recsys.words import counted
 from training.progress import Progress, silent
 
 TRIALS = "trials"
@@ -116,7 +117,7 @@ class _Running:
         of, failed = len(wanted), 0
         done = of - len(left)
         if done:
-            self.watch.say(f"{done} of {of} trials had finished before and are kept")
+            self.watch.say(f"{done} of {counted(of, 'trial')} had finished before: kept")
         for done, trial in enumerate(left, start=done + 1):  # noqa: B020
             self.watch.progress(TRIALS, done - 1, of)
             record = self._end(trial, means)

@@ -20,7 +20,7 @@ import click
 
 from recsys.bundle.manifest import MANIFEST_FILE
 from recsys.bundle.store import checked_files, place_folder, read_bundle, read_manifest
-from recsys.errors import RegistryError, ThousandFacesError
+from recsys.errors import RegistryError, RegistryNameError, ThousandFacesError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,6 +37,7 @@ QUIET = {
 ARTIFACT_FOLDER = "bundle"
 EXPERIMENT = "bundles"
 SEAL_TAG, MODEL_VERSION_TAG = "bundle_seal", "model_version"
+NO_SUCH_NAME = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _URI = re.compile(r"^models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))$")
 
 
@@ -84,7 +85,7 @@ class MlflowRegistry:
     def set_alias(self, name: str, alias: str, version: int) -> Release:
         """Point an alias at a version: the one step that gives servers another bundle.
 
-        Raises RegistryError if there is no such version.
+        Raises RegistryNameError if there is no such version, RegistryError.
         """
         with _client(self.tracking_uri) as client:
             client.get_model_version(name, str(version))
@@ -92,7 +93,7 @@ class MlflowRegistry:
             return _release(client.get_model_version(name, str(version)))
 
     def releases(self, name: str) -> tuple[Release, ...]:
-        """All versions of a model, newest first. Raises RegistryError if there is no such model."""
+        """All versions of a model, newest first. Raises RegistryNameError if there is no such model."""
         with _client(self.tracking_uri) as client:
             aliases = client.get_registered_model(name).aliases
             found = [
@@ -101,15 +102,15 @@ class MlflowRegistry:
             return tuple(sorted(found, key=lambda release: -release.version))
 
     def resolve(self, uri: str) -> Release:
-        """The version that `models:/name@alias` or `models:/name/3` means now. Raises RegistryError."""
+        """The version that `models:/name@alias` or `models:/name/3` means now. Raises RegistryNameError."""
         with _client(self.tracking_uri) as client:
             return _release(_resolved(client, uri))
 
     def fetch(self, uri: str, folder: Path) -> Path:
         """Copy a registered bundle to `folder`, which appears only once its hashes are checked.
 
-        Raises RegistryError (unknown model, alias or version; unreachable) or BundleError (damaged, or
-        another bundle is already there).
+        Raises RegistryNameError (unknown model, alias or version), RegistryError (unreachable, or the files
+        are gone) or BundleError (damaged, or another bundle is already there).
         """
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
@@ -128,7 +129,7 @@ class MlflowRegistry:
 
 def _ensure_model(client: MlflowClient, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        raise RegistryError(f"model name '{name}': use letters, digits, '_', '.' and '-' only")
+        raise RegistryNameError(f"model name '{name}': use letters, digits, '_', '.' and '-' only")
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
 
@@ -136,7 +137,9 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
 def _resolved(client: MlflowClient, uri: str) -> Any:
     match = _URI.match(uri)
     if match is None:
-        raise RegistryError(f"'{uri}' names no registered bundle; write models:/name@alias or models:/name/3")
+        raise RegistryNameError(
+            f"'{uri}' names no registered bundle; write models:/name@alias or models:/name/3"
+        )
     if match["alias"]:
         return client.get_model_version_by_alias(match["name"], match["alias"])
     return client.get_model_version(match["name"], match["version"])
@@ -146,7 +149,12 @@ def _download(client: MlflowClient, found: Any, scratch: str, tracking_uri: str 
     import mlflow
 
     source = client.get_model_version_download_uri(found.name, str(found.version))
-    return Path(mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=tracking_uri))
+    try:
+        return Path(mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=tracking_uri))
+    except Exception as error:  # the name was right, whatever the code of this error says
+        raise RegistryError(
+            f"{source}: files cannot be fetched ({_first_line(error)}); publish the bundle again"
+        ) from error
 
 
 def _release(found: Any, aliases: dict[str, str] | None = None) -> Release:
@@ -165,7 +173,7 @@ def _artifact_root(tracking_uri: str | None) -> str | None:
 
 @contextmanager
 def _client(tracking_uri: str | None) -> Iterator[MlflowClient]:
-    """A client whose failures are RegistryErrors of one line."""
+    """A client whose failures are RegistryErrors of one line, RegistryNameErrors where a name is to blame."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -177,11 +185,16 @@ def _client(tracking_uri: str | None) -> Iterator[MlflowClient]:
     except ThousandFacesError:
         raise
     except Exception as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        kind = RegistryNameError if getattr(error, "error_code", "") in NO_SUCH_NAME else RegistryError
         where = tracking_uri or "MLflow's default registry"
-        raise RegistryError(
-            f"{where}: {line}; check the name, alias or version, and the tracking URI"
+        raise kind(
+            f"{where}: {_first_line(error)}; check the name, alias or version, and the tracking URI"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
 @click.group()

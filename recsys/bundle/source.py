@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from recsys.bundle.contents import Bundle
 from recsys.bundle.store import read_bundle
-from recsys.errors import RegistryError
+from recsys.errors import RegistryError, RegistryNameError
 
 REGISTRY_SCHEME = "models:/"
 FETCH_SECONDS = 300.0
@@ -54,7 +54,7 @@ class RegistrySource:
         return read_bundle(self.fetch())
 
     def fetch(self) -> Path:
-        """Fetch a verified copy and return its folder. Raises RegistryError."""
+        """Fetch a verified copy and return its folder. Raises RegistryError, RegistryNameError."""
         folder = self.cache / f"bundle-{uuid4().hex}"
         command = [sys.executable, "-m", "recsys.bundle.registry_mlflow", "fetch", self.uri, str(folder)]
         if self.tracking_uri is not None:
@@ -68,7 +68,8 @@ class RegistrySource:
                 f"{self.uri}: the registry gave no answer within {self.seconds:g} s; check that it runs"
             ) from None
         if done.returncode != 0:
-            raise RegistryError(f"{self.uri}: {_reason(done.stderr)}")
+            kind = RegistryNameError if done.returncode == RegistryNameError.exit_code else RegistryError
+            raise kind(f"{self.uri}: {_reason(done.stderr)}")
         return folder
 
 

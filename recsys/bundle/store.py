@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recsys.bundle.contents import FILES, OPTIONAL, Bundle, digest, parse, serialise
 from recsys.bundle.manifest import MANIFEST_FILE, Manifest
-from recsys.errors import BundleError
+from recsys.errors import BundleError, NoBundleError
 
 AGAIN = "fetch or publish the bundle again"
 MAX_MANIFEST_BYTES = 1_000_000
@@ -49,10 +49,10 @@ def read_bundle(folder: Path, *, expected_catalogue: str | None = None) -> Bundl
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone: enough to learn a bundle's version. Raises BundleError."""
+    """The manifest alone: enough to learn a bundle's version. Raises BundleError, NoBundleError."""
     path = folder / MANIFEST_FILE
     if not folder.is_dir():
-        raise BundleError(
+        raise NoBundleError(
             f"{folder}: no such bundle folder; give the folder that publishing wrote, or fetch one"
         )
     return Manifest.from_json(_read(path, MAX_MANIFEST_BYTES), str(path))

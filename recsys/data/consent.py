@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from recsys.data.codes import positions
 from recsys.data.history import SIGNALS
 from recsys.errors import ConfigError
+from recsys.words import counted
 
 
 class Purpose(StrEnum):
@@ -77,7 +78,8 @@ def consented_for_training(
     """
     if max_silos_per_person < 1 or silos < 1:
         raise ConfigError(
-            f"max_silos_per_person = {max_silos_per_person} with {silos} silos; both must be at least 1"
+            f"max_silos_per_person = {max_silos_per_person} with {counted(silos, 'silo')}; "
+            "both must be at least 1"
         )
     keep = pc.fill_null(customers["consent_training"], False)
     if max_silos_per_person < silos:

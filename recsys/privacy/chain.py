@@ -21,6 +21,7 @@ from recsys.errors import LedgerError
 from recsys.privacy.ledger_heads import HeadMark, Witness
 from recsys.privacy.ledger_schema import GENESIS, REALS, SCHEMA_VERSION, VALUES
 from recsys.privacy.stores.base import NOTHING_RESERVED, Record, Session, Value, open_store
+from recsys.words import counted
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -242,6 +243,6 @@ def _departure(rows: list[Record], known: list[str | HeadMark]) -> tuple[int, st
         first = len(rows) + 1
         return (
             first,
-            f"{len(lost)} exported head(s) are not in the ledger: its tail was cut or it was rewritten",
+            f"{counted(len(lost), 'exported head')} not in the ledger: its tail was cut or it was rewritten",
         )
     return None

@@ -11,6 +11,7 @@ from recsys.privacy.ledger import Ledger
 from recsys.privacy.ledger_provenance import installed_version
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.statement import ASSUMPTIONS, DataKind, MechanismNote, PrivacyStatement
+from recsys.words import counted
 
 Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
 
@@ -70,10 +71,8 @@ def statement(
 def _assumptions(plan: PrivacyPlan, silo_rule: str | None) -> tuple[str, ...]:
     if silo_rule is None:
         return ASSUMPTIONS
-    return (
-        *ASSUMPTIONS,
-        f"Nobody is in more than {plan.max_silos_per_person} silo(s), by a public rule: {silo_rule}.",
-    )
+    most = counted(plan.max_silos_per_person, "silo")
+    return (*ASSUMPTIONS, f"Nobody is in more than {most}, by a public rule: {silo_rule}.")
 
 
 def _notes(plan: PrivacyPlan) -> tuple[MechanismNote, ...]:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from recsys.privacy.statement import PrivacyStatement
+from recsys.words import counted
 
 TIER = 3
 TO_BE_FILLED_IN = ("data_curator", "data_product_region")
@@ -43,7 +44,7 @@ def registry_entry(
                 "post_processing": "Shrinkage, factorisation, the server's optimizer and the index work on "
                 "noised sums alone",
                 "composition": f"All mechanisms and all releases in the ledgers' lifetime, over the worst "
-                f"choice of {statement.max_silos_per_person} silo(s), by {statement.accountant}; "
+                f"choice of {counted(statement.max_silos_per_person, 'silo')}, by {statement.accountant}; "
                 f"by Rényi accounting epsilon is {statement.rdp_epsilon:.4g}",
             },
             "implementation": _implementation(statement),
@@ -66,8 +67,8 @@ def _basic(statement: PrivacyStatement, model: str, published: date) -> dict[str
 def _loss(statement: PrivacyStatement) -> dict[str, Any]:
     return {
         "privacy_unit": statement.unit,
-        "privacy_unit_description": f"One person with all records, in up to {statement.max_silos_per_person} "
-        f"silo(s); neighbouring data sets: {statement.relation}",
+        "privacy_unit_description": f"One person with all records, in up to "
+        f"{counted(statement.max_silos_per_person, 'silo')}; neighbouring data sets: {statement.relation}",
         "privacy_parameters": {"epsilon": statement.epsilon, "delta": statement.delta},
         "privacy_parameters_description": f"{statement.period}; this model's run alone: epsilon "
         f"{statement.run_epsilon:.4g}",

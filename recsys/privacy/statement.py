@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from recsys.words import counted
+
 TRUST_MODEL = (
     "Each silo sees its own customers' records. Noise is added in the silo, before anything leaves it: the "
     "coordinator sees every silo's noised sums, one by one, and the public sees the model made from them."
@@ -129,8 +131,9 @@ class PrivacyStatement:
             f"{outside}Suppose somebody sees everything the silos ever sent and this model, knows everything "
             "about everyone else, and starts from an even guess whether your records were used. They can "
             f"become {sure}, apart from a chance of 1 in {round(1 / self.delta):,}. This counts everything "
-            f"released from your records up to this model, in up to {self.max_silos_per_person} silo(s); "
-            "models that are trained later add to it, and say so in statements of their own."
+            f"released from your records up to this model, in up to "
+            f"{counted(self.max_silos_per_person, 'silo')}; models that are trained later add to it, "
+            "and say so in statements of their own."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.files import FileSilo, read_catalogue
 from recsys.silos.online import with_online
 from recsys.silos.toml import FilePath, LedgerPlace, load_model
+from recsys.words import counted
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 
@@ -151,7 +152,7 @@ class FederationConfig(BaseModel):
         if self.max_silos_per_person > len(self.silos):
             raise ValueError(
                 f"max_silos_per_person = {self.max_silos_per_person} is more than the "
-                f"{len(self.silos)} silos; lower it"
+                f"{counted(len(self.silos), 'silo')}; lower it"
             )
         return self
 

@@ -11,10 +11,11 @@ from serving.customers.demo import customers_to_choose, latest_events
 from serving.customers.schemas import DemoCustomersOut, DemoHistoryOut
 from serving.errors import ADD_CUSTOMER
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import Identifier, error_example, ok_example
 from serving.state import state_of
 
-demo_router = APIRouter(prefix="/v1/demo", tags=["Demo"])
+demo_router = APIRouter(prefix="/v1/demo", tags=["Demo"], route_class=Route)
 
 CustomerId = Annotated[Identifier, Path(examples=["c-00042"])]
 

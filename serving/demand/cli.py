@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from recsys.words import counted
+
 
 @click.group()
 def demand() -> None:
@@ -81,4 +83,4 @@ def forecast(bundle: str, silo_toml: Path | None, out: Path, days: tuple[float, 
             for table in tables(model, content.catalogue.item_ids, name, days, carried, share=share):
                 writer.write_table(table)
                 rows += table.num_rows
-    click.echo(f"{rows:,} rows in {out}")
+    click.echo(f"{counted(rows, 'row')} in {out}")

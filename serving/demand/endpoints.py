@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from serving.demand.schemas import DEMAND_EXAMPLE, DemandOut
 from serving.demand.service import demand_page
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import error_example, ok_example
 from serving.state import request_id_of, state_of
 
-router = APIRouter(prefix="/v1", tags=["Supply"])
+router = APIRouter(prefix="/v1", tags=["Supply"], route_class=Route)
 
 
 @router.get(

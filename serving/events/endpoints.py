@@ -11,10 +11,11 @@ from serving.errors import ADD_CUSTOMER
 from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn
 from serving.events.service import accept
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import error_example, ok_example
 from serving.state import state_of
 
-router = APIRouter(prefix="/v1", tags=["Events"])
+router = APIRouter(prefix="/v1", tags=["Events"], route_class=Route)
 
 
 @router.post(

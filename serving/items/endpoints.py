@@ -11,10 +11,11 @@ from serving.items.schemas import SIMILAR_EXAMPLE, SimilarItemsOut
 from serving.items.service import similar_items
 from serving.recommendations.schemas import MAX_K
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import Identifier, error_example, ok_example
 from serving.state import request_id_of, state_of
 
-router = APIRouter(prefix="/v1/items", tags=["Items"])
+router = APIRouter(prefix="/v1/items", tags=["Items"], route_class=Route)
 
 
 @router.get(

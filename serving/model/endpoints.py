@@ -9,10 +9,11 @@ from serving.metrics import CONTENT_TYPE
 from serving.model.schemas import MODEL_EXAMPLE, ModelOut, ReadyOut
 from serving.model.statement import in_plain_words
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import ok_example
 from serving.state import state_of
 
-router = APIRouter(tags=["Server"])
+router = APIRouter(tags=["Server"], route_class=Route)
 
 
 @router.get(

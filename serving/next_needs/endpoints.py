@@ -11,10 +11,11 @@ from serving.customers.endpoints import UNKNOWN, CustomerId
 from serving.next_needs.schemas import NEXT_NEEDS_EXAMPLE, NextNeedsOut
 from serving.next_needs.service import next_needs_of
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import error_example, ok_example
 from serving.state import request_id_of, state_of
 
-router = APIRouter(prefix="/v1", tags=["Customers"])
+router = APIRouter(prefix="/v1", tags=["Customers"], route_class=Route)
 
 
 @router.get(

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from serving.recommendations.schemas import IN_EXAMPLES, OUT_EXAMPLE, RecommendationsIn, RecommendationsOut
 from serving.recommendations.service import recommend
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import error_example, ok_example
 from serving.state import request_id_of, state_of
 
-router = APIRouter(prefix="/v1", tags=["Recommendations"])
+router = APIRouter(prefix="/v1", tags=["Recommendations"], route_class=Route)
 
 
 @router.post(

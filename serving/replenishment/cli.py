@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from recsys.words import counted
+
 
 def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
     """Refuse 'nan', which no range does."""
@@ -118,8 +120,8 @@ def due(
     if not written.rows:
         hint = "nothing is due then; give --date where the data end earlier, or a smaller --least"
         click.echo(hint, err=True)
-    click.echo(f"{written.rows:,} rows of {written.customers:,} customers in {out}")
+    click.echo(f"{counted(written.rows, 'row')} of {counted(written.customers, 'customer')} in {out}")
 
 
 def _progress(done: int, of: int) -> None:
-    click.echo(f"{done:,} of {of:,} customers", err=True)
+    click.echo(f"{done:,} of {counted(of, 'customer')}", err=True)

@@ -17,10 +17,11 @@ from serving.replenishment.schemas import (
 )
 from serving.replenishment.service import due_page, replenishment_of
 from serving.responses import json_response
+from serving.routes import Route
 from serving.schemas import error_example, ok_example
 from serving.state import request_id_of, state_of
 
-router = APIRouter(prefix="/v1", tags=["Customers"])
+router = APIRouter(prefix="/v1", tags=["Customers"], route_class=Route)
 
 LEAST = (
     "Not what is expected (more likely than not) within these days, but what is needed with at least this "

@@ -127,7 +127,7 @@ def test_a_wrong_start_is_one_line_and_an_exit_code(world: tuple[Path, Path], tm
     bundle, silo = world
     started = time.monotonic()
     for arguments, code, words in [
-        (["--bundle", str(tmp_path / "none"), "--silo", str(silo)], 5, "no such bundle folder"),
+        (["--bundle", str(tmp_path / "none"), "--silo", str(silo)], 2, "no such bundle folder"),
         (["--bundle", str(bundle), "--silo", str(tmp_path / "none.toml")], 2, "none.toml"),
         (["--bundle", str(bundle)], 2, "--silo"),
     ]:

@@ -158,6 +158,54 @@ def test_a_path_or_parameter_that_is_wrong(
     assert response.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("path", "message", "takes"),
+    [
+        (
+            "/v1/customers/c-taste/replenishment?lead_day=3",
+            "'lead_day' is no query parameter of this path; did you mean 'lead_days'?",
+            "one of horizon_days, lead_days, least, limit, offset",
+        ),
+        (
+            "/v1/items/item-001/similar?K=5&n=3&k=2",
+            "'K' is no query parameter of this path; did you mean 'k'? (and 1 more problem)",
+            "one of k",
+        ),
+        ("/v1/model?verbose=1", "'verbose' is no query parameter of this path", "no query parameters"),
+        (
+            "/v1/demand?areas=north",
+            "'areas' is no query parameter of this path; did you mean 'area'?",
+            "one of area, days, item, limit, offset",
+        ),
+    ],
+)
+def test_a_query_parameter_that_is_none_is_named_with_the_nearest(
+    client: TestClient, path: str, message: str, takes: str
+) -> None:
+    response = client.get(path)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["message"]) == (422, "invalid_request", message)
+    assert error["what_to_do"] == f"correct the name or leave it out; this path takes {takes}"
+    assert path.split("?")[1].startswith(error["field"])
+
+
+def test_no_path_of_the_api_lets_an_unknown_parameter_pass(client: TestClient) -> None:
+    ids = {"item_id": "item-001", "customer_id": "c-taste"}
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            answer = client.request(method, path.format(**ids), params={"zz": 1})
+            if path.startswith("/v1/"):
+                assert (answer.status_code, answer.json()["error"]["field"]) == (422, "zz"), path
+            else:
+                assert answer.status_code == 200, path
+
+
+def test_a_long_name_of_a_parameter_is_cut(client: TestClient) -> None:
+    error = client.get("/v1/model", params={"x" * 10_000: 1}).json()["error"]
+    assert len(error["message"]) < 400
+    assert len(error["field"]) <= 80
+
+
 def test_text_that_is_not_declared_as_json_is_refused(client: TestClient) -> None:
     response = client.post(EVENTS, content=b"{}", headers={"content-type": "text/plain"})
     assert response.status_code == 422

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import serving.app
 import serving.server
-from recsys.errors import BundleError, ConfigError, DataContractError, ThousandFacesError
+from recsys.errors import ConfigError, DataContractError, NoBundleError, ThousandFacesError
 from serving.app import create_app
 from serving.cli import serve
 from serving.settings import Settings
@@ -56,7 +56,7 @@ def test_what_is_wrong_with_the_input_is_named(settings: Settings, tmp_path: Pat
     missing = make_silo(tmp_path / "missing", "missing")
     (missing.parent / "customers.parquet").unlink()
     wrong: list[tuple[dict[str, Any], type[ThousandFacesError], str]] = [
-        ({"bundle": tmp_path / "nowhere"}, BundleError, "nowhere"),
+        ({"bundle": tmp_path / "nowhere"}, NoBundleError, "nowhere"),
         ({"silo": tmp_path / "no.toml"}, ConfigError, "no.toml"),
         ({"silo": missing}, DataContractError, "customers"),
     ]
@@ -64,6 +64,7 @@ def test_what_is_wrong_with_the_input_is_named(settings: Settings, tmp_path: Pat
         with pytest.raises(error, match=words) as caught:
             create_app(settings.model_copy(update=changes))
         assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 2
 
 
 def test_the_command_itself_loads_nothing_slow() -> None:

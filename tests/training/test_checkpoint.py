@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys.errors import TrainingError
+from recsys.errors import ConfigError, TrainingError
 from training import checkpoint
 from training.checkpoint import FINISHED, RunFolder, find_run, open_run, runs
 
@@ -61,7 +61,7 @@ def test_runs_are_found_by_prefix_and_as_latest(tmp_path: Path) -> None:
     run = open_run(tmp_path, {}, resume=True)
     (tmp_path / "runs" / "zz-half-made").mkdir()
     assert find_run(tmp_path, run.run_id[:-2]) == run
-    with pytest.raises(TrainingError, match="'latest' is not one of the runs"):
+    with pytest.raises(ConfigError, match="'latest' is not one of the runs"):
         find_run(tmp_path, "latest")
     run.mark(status=FINISHED)
     assert find_run(tmp_path, "latest") == run

@@ -63,6 +63,10 @@ def test_the_sums_of_a_run_are_those_of_the_preview(world: Path, told) -> None:
     assert shown.silo_epsilon == pytest.approx(Ledger(silos[0].ledger).epsilon(shown.delta))
 
 
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("│")[1:-1]]
+
+
 def test_a_preview_reads_no_row_and_charges_nothing(world: Path) -> None:
     folder = sorted((world / "silos").iterdir())[0]
     (folder / "customers.parquet").unlink()
@@ -72,6 +76,10 @@ def test_a_preview_reads_no_row_and_charges_nothing(world: Path) -> None:
     assert '"noised_sum"' in result.output
     text = CliRunner().invoke(silo, arguments, catch_exceptions=False).output
     assert "noised-and-charged" in text
+    cells = {row[0]: row[2] for row in map(cells_of, text.splitlines()) if len(row) == 4 and row[1]}
+    assert cells["silo"] == folder.name
+    assert cells["round"] == cells["noised_sum"] == cells["customer_id"] == "-"
+    assert "" not in cells.values()
     assert "nothing was charged" in " ".join(text.split())
     assert not list(folder.glob("ledger*"))
 

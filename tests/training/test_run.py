@@ -390,7 +390,7 @@ def test_data_of_no_known_kind_are_refused(configured: Configured, world: Path) 
 
 
 def test_more_quorum_than_silos_is_refused(configured: Configured) -> None:
-    with pytest.raises(ConfigError, match="there are 3 silos"):
+    with pytest.raises(ConfigError, match="more than 3 silos"):
         run_training(configured("quorum=4"))
 
 

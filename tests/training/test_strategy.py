@@ -61,7 +61,7 @@ def test_all_answer_and_sums_come_by_silo() -> None:
 
 def test_a_quorum_is_enough_and_less_is_not() -> None:
     assert sorted(ask(failing("failed", "b"))) == ["a", "c"]
-    with pytest.raises(QuorumError, match=r"round 0: 1 silos answered .* quorum is 2; b: failed .*c: failed"):
+    with pytest.raises(QuorumError, match=r"round 0: 1 silo answered .* quorum is 2; b: failed .*c: failed"):
         ask(failing("failed", "b", "c"))
 
 
@@ -124,7 +124,7 @@ def test_silos_that_connect_late_are_waited_for() -> None:
 def test_silos_that_never_connect_are_not_waited_for_beyond_the_deadline() -> None:
     with in_process(app_of(ok, ["a"]), nodes=1, run_config={}) as grid:
         rounds = Rounds(grid, Rules(2, 0.3), {"run_id": "r"})
-        with pytest.raises(QuorumError, match="1 silos answered"):
+        with pytest.raises(QuorumError, match="1 silo answered"):
             rounds.meet(frozenset(NAMES))
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recsys.errors import TrainingError
+from recsys.words import NO_VALUE, counted
 from training.audit.mutants.catalogue import MUTANTS
 from training.audit.mutants.matrix import CORRECT, Verdict, run_matrix
 
@@ -33,7 +34,7 @@ def mutants(as_json: bool, only: tuple[str, ...], correct_runs: int) -> None:
     else:
         Console().print(_table(verdicts))
     if wrong := [_problem(verdict) for verdict in verdicts if not _as_expected(verdict)]:
-        raise TrainingError(f"{len(wrong)} builds were not judged rightly: {'; '.join(wrong)}")
+        raise TrainingError(f"{counted(len(wrong), 'build')} not judged rightly: {'; '.join(wrong)}")
 
 
 def _summary(verdicts: Sequence[Verdict]) -> dict[str, object]:
@@ -54,8 +55,8 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     table = Table("build", "what is wrong with it", "caught by", "measured")
     for verdict in verdicts:
         words = "nothing" if verdict.build == CORRECT else MUTANTS[verdict.build].words
-        evidence = verdict.evidence[0].words if verdict.evidence else "-"
-        table.add_row(verdict.build, words, ", ".join(verdict.caught_by) or "-", evidence)
+        evidence = verdict.evidence[0].words if verdict.evidence else NO_VALUE
+        table.add_row(verdict.build, words, ", ".join(verdict.caught_by) or NO_VALUE, evidence)
     return table
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from recsys.errors import ConfigError, LedgerError
 from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import HeadMark, Ledger
+from recsys.words import counted
 from training.cli.books import Books, Sources, echo_json, open_books, reads_books
 from training.cli.budget_text import print_verified
 
@@ -96,7 +97,7 @@ def export(ledgers: tuple[str, ...], silos: tuple[Path, ...], federation: Path |
         click.echo(text, nl=False)
         return
     _write_new(Path(out), text)
-    click.echo(f"{out}: {len(found)} ledger(s), head {made['head']}")
+    click.echo(f"{out}: {counted(len(found), 'ledger')}, head {made['head']}")
 
 
 def combined_head(heads: list[str]) -> str:

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from recsys.privacy.budget import BudgetReport, PurposeBudget, SiloBudget
 from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Row
+from recsys.words import NO_VALUE, counted
 from training.cli.books import Books
 
 PIPE_WIDTH = 140
@@ -25,7 +26,7 @@ def print_status(report: BudgetReport, books: Books) -> None:
         counts = [str(n) for n in (silo.releases, silo.open_releases, silo.voided_releases)]
         table.add_row(silo.silo, *_spent(silo), *counts, "whole" if silo.chain_ok else "BROKEN")
         for purpose in silo.purposes:
-            table.add_row(f"  {purpose.purpose}", *_spent(purpose))
+            table.add_row(f"  {purpose.purpose}", *_spent(purpose), *[NO_VALUE] * 4)
     for name in books.missing:
         cap = books.caps[name]
         table.add_row(name, "0", *[f"{cap.epsilon:.4g}"] * 2, f"{cap.delta:g}", "0", "0", "0", "not begun")
@@ -33,8 +34,8 @@ def print_status(report: BudgetReport, books: Books) -> None:
     for silo in report.silos:
         _print_waiting(console, silo)
     console.print(
-        f"A person in up to {report.max_silos_per_person} silo(s): ε = {report.person_epsilon:.4g} at "
-        f"δ = {report.delta:g}, for the lifetime of these ledgers (unit: one customer, add or remove). "
+        f"A person in up to {counted(report.max_silos_per_person, 'silo')}: ε = {report.person_epsilon:.4g} "
+        f"at δ = {report.delta:g}, for the lifetime of these ledgers (unit: one customer, add or remove). "
         "Open and void releases are spent."
     )
 
@@ -45,7 +46,7 @@ def print_history(rows: Mapping[str, list[Row]]) -> None:
         columns = [Column(name, overflow="fold", no_wrap=name in ("row", "kind")) for name in HISTORY]
         table = Table(*columns, title=silo)
         for row in found:
-            table.add_row(*map(escape, _history_cells(row)))
+            table.add_row(*(escape(cell) or NO_VALUE for cell in _history_cells(row)))
         _console().print(table)
 
 
@@ -54,11 +55,13 @@ def print_verified(found: Mapping[str, Verification], books: Books) -> None:
     for silo, result in found.items():
         words = "whole" if result.ok else f"BROKEN at row {result.first_bad_row}: {result.problem}"
         where = books.ledgers[silo].where
-        _console().print(escape(f"{silo}: {result.rows} rows, {words}\n  {where}\n  head {result.head}"))
+        _console().print(
+            escape(f"{silo}: {counted(result.rows, 'row')}, {words}\n  {where}\n  head {result.head}")
+        )
 
 
 def _spent(account: SiloBudget | PurposeBudget) -> list[str]:
-    limits = ["-" if value is None else f"{value:.4g}" for value in (account.cap, account.left)]
+    limits = [NO_VALUE if value is None else f"{value:.4g}" for value in (account.cap, account.left)]
     return [f"{account.epsilon:.4g}", *limits, f"{account.delta:g}"]
 
 

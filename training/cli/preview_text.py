@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from recsys.words import NO_VALUE
 from training.preview import Preview
 
 WIDTH = 140
@@ -28,10 +29,10 @@ def preview_text(preview: Preview) -> str:
 
 
 def _fields(preview: Preview) -> Table:
-    columns = ("field", "leaves", Column("value now", overflow="fold"), "why")
+    columns = ("field", "leaves", Column("value, if known now", overflow="fold"), "why")
     table = Table(*columns, title=f"What may leave silo '{preview.silo}', and what is refused")
     for field in preview.fields:
-        table.add_row(*map(escape, (field.name, field.leaves, field.value or "", field.why)))
+        table.add_row(*map(escape, (field.name, field.leaves, field.value or NO_VALUE, field.why)))
     return table
 
 

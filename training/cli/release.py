@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recsys.cli import quiet_libraries
-from recsys.errors import RegistryError
+from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys.bundle.registry_mlflow import Release
@@ -47,6 +47,9 @@ def publish(run: str, name: str, alias: str, output: Path, tracking_uri: str | N
     from training.checkpoint import find_run
 
     folder = find_run(output, run)
+    if not folder.bundle.is_dir():
+        status = folder.state()["status"]
+        raise ConfigError(f"run '{folder.run_id}' is {status} and has no bundle; give a finished one")
     uri = _registry_uri(output, tracking_uri)
     registry = MlflowRegistry(uri)
     release = registry.publish(folder.bundle, name)
@@ -83,7 +86,7 @@ def _registry_uri(output: Path, tracking_uri: str | None) -> str:
         return tracking_uri
     database = output / "mlflow.db"
     if not database.exists():
-        raise RegistryError(
+        raise ConfigError(
             f"{database}: no registry is here yet; train first, or give --output or --tracking-uri"
         )
     return f"sqlite:///{database.absolute()}"

@@ -12,6 +12,7 @@ from recsys.silos.base import Silo
 from recsys.silos.check import SiloReport, check_silo
 from recsys.silos.config import SiloConfig
 from recsys.silos.files import FileSilo, read_catalogue
+from recsys.words import noun
 
 CONFIG_NAME = "silo.toml"
 
@@ -113,6 +114,6 @@ def _text(report: SiloReport) -> str:
     span = f", {report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}" if report.first and report.last else ""
     consents = ", ".join(f"{count:,} to {purpose}" for purpose, count in report.consenting.items())
     lines = [f"silo '{report.name}' meets the data contract"]
-    lines += [f"  {table:<13} {rows:>10,} rows" for table, rows in report.rows.items()]
+    lines += [f"  {table:<13} {rows:>10,} {noun(rows, 'row')}" for table, rows in report.rows.items()]
     lines += [f"  ordering      {report.ordering}{span}", f"  consent       {consents}"]
     return "\n".join([*lines, "These numbers are for the silo's operator; none of them leaves the silo."])

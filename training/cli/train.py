@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys.cli import quiet_libraries
+from recsys.words import counted
 
 if TYPE_CHECKING:
     from training.run import TrainingResult
@@ -90,7 +91,8 @@ def summary(result: TrainingResult) -> str:
         f"Run {result.run_id} finished in {sum(report['seconds'].values()):.0f} s.",
         "",
         f"Privacy: epsilon {report['person_epsilon_lifetime']:.3f} at delta {report['delta']:g}, for one "
-        f"person in up to {report['max_silos_per_person']} silos, over the lifetime of the ledgers;",
+        f"person in up to {counted(report['max_silos_per_person'], 'silo')}, over the lifetime of the "
+        "ledgers;",
         f"         by this run alone {report['person_epsilon']:.3f} (promised at most "
         f"{report['target_epsilon']:g}).",
         *_warnings(report),
@@ -116,7 +118,7 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
     for mechanism, why in report["left_out"].items():
         lines.append(f"Note: {mechanism} was left out: {why}.")
     for silo, rounds in report["missed_rounds"].items():
-        lines.append(f"Warning: {silo} missed {rounds} rounds; see its own log.")
+        lines.append(f"Warning: {silo} missed {counted(rounds, 'round')}; see its own log.")
     return lines
 
 

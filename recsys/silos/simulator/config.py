@@ -13,6 +13,7 @@ from typing import Self
 from recsys.errors import ConfigError
 from recsys.silos.simulator.follow_ups import PlantedFollowUp
 from recsys.silos.simulator.seasons import PlantedSeason
+from recsys.words import counted
 
 DAYS_PER_WEEK = 7
 MAX_MEMBERSHIPS = 3
@@ -150,7 +151,7 @@ class WorldConfig:
             )
         joined = max(number for number, share in enumerate(self.memberships, start=1) if share > 0)
         if len(self.silos) < joined:
-            raise ConfigError(f"the world has {len(self.silos)} silos; use {joined} or more")
+            raise ConfigError(f"the world has {counted(len(self.silos), 'silo')}; use {joined} or more")
 
     @classmethod
     def disjoint(cls, silos: int, *, persons: int, n_items: int, seed: int = seed) -> Self:

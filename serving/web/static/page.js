@@ -42,7 +42,7 @@ async function fillCustomers() {
   if (typed) return;
   const { customers } = await state.api.customers(60);
   state.consent = new Map(customers.map((one) => [one.customer_id, one.personalisation]));
-  const label = (one) => `${one.customer_id} · ${one.personalisation ? `${one.events} events` : "no consent"}`;
+  const label = (one) => `${one.customer_id} · ${one.personalisation ? `${one.events} ${one.events === 1 ? "event" : "events"}` : "no consent"}`;
   const options = customers.map((one) => option(one.customer_id, label(one)));
   $("customer").replaceChildren(...options, option(NOBODY, "Somebody new"));
   const known = customers.filter((one) => one.personalisation).sort((one, other) => other.events - one.events);

@@ -36,7 +36,7 @@ def test_a_failed_trial_is_an_exit_code_of_its_own(
     spec.write_text(SPEC.replace("threads = 1", "threads = 1\nquorum = 9"))
     out = new_output(tmp_path / "out")
     with pytest.raises(
-        TrainingError, match=r"1 of 1 trials failed, the first with ConfigError: .*quorum"
+        TrainingError, match=r"1 of 1 trial failed, the first with ConfigError: .*quorum"
     ) as found:
         call("run", spec, "--at", "epsilon=2", "--charge", "--output", out)
     assert found.value.exit_code == 4

@@ -80,7 +80,7 @@ def wait_for(seen: Callable[[], object], process: subprocess.Popen[bytes]) -> No
 
 def test_finished_trials_are_kept_and_half_done_ones_redone(killed: Killed) -> None:
     assert killed.first.read_bytes() == killed.before
-    assert "1 of 2 trials had finished before and are kept" in killed.said
+    assert "1 of 2 trials had finished before: kept" in killed.said
     assert killed.printed["failed"] == 0
     assert [trial["cell"]["epsilon"] for trial in killed.printed["trials"]] == [1.0, 8.0]
     for trial in killed.printed["trials"]:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from recsys.bundle.manifest import Metrics, Stamp
 from recsys.bundle.registry_mlflow import MlflowRegistry, main
 from recsys.bundle.source import DirectorySource, RegistrySource, source_of
 from recsys.bundle.store import read_bundle, write_bundle
-from recsys.errors import BundleError, RegistryError
+from recsys.errors import BundleError, RegistryError, RegistryNameError
 from tests.recsys.bundle_builder import build_bundle, make_bundle
 
 
@@ -55,7 +56,7 @@ def test_metrics_alone_make_a_new_release_of_the_same_model_version(world, tmp_p
 def test_a_release_that_dies_before_the_alias_leaves_the_old_one_serving(world, tmp_path):
     registry, _, _ = world
     registry.publish(make_bundle(tmp_path, seed=3), "thousandfaces")
-    with pytest.raises(RegistryError, match="999"):
+    with pytest.raises(RegistryNameError, match="999"):
         registry.set_alias("thousandfaces", "champion", 999)
     assert registry.resolve("models:/thousandfaces@champion").version == 1
     assert registry.releases("thousandfaces")[-1].aliases == ("champion",)
@@ -105,7 +106,7 @@ def test_a_run_may_keep_the_files(world, tmp_path):
     ],
 )
 def test_what_is_not_registered_is_named_in_one_line(world, tmp_path, uri, problem):
-    with pytest.raises(RegistryError, match=problem) as failure:
+    with pytest.raises(RegistryNameError, match=problem) as failure:
         world[0].fetch(uri, tmp_path / "out")
     assert "\n" not in str(failure.value)
     assert list(tmp_path.iterdir()) == []
@@ -121,10 +122,20 @@ def test_damage_in_the_registry_is_found_before_the_folder_appears(world, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_files_that_are_gone_are_the_registrys_fault_not_the_names(world, tmp_path):
+    registry, first, _ = world
+    run_id = registry.publish(make_bundle(tmp_path, seed=7), "gone").run_id
+    shutil.rmtree(first.parent.parent / "artifacts" / run_id)
+    with pytest.raises(RegistryError, match="publish the bundle again") as failure:
+        registry.fetch("models:/gone/1", tmp_path / "out")
+    assert failure.value.exit_code == 5
+    assert "\n" not in str(failure.value)
+
+
 def test_an_unsound_folder_or_name_is_not_published(world, tmp_path):
     with pytest.raises(BundleError, match="no such bundle"):
         world[0].publish(tmp_path / "nothing", "thousandfaces")
-    with pytest.raises(RegistryError, match="letters"):
+    with pytest.raises(RegistryNameError, match="letters"):
         world[0].publish(world[1], "a/b")
 
 
@@ -142,7 +153,7 @@ def test_the_command_fetches_and_reports_errors_in_one_line(world, tmp_path):
     )
     assert (done.exit_code, done.stdout.strip()) == (0, read_bundle(first).version)
     failed = CliRunner().invoke(main, ["fetch", "models:/thousandfaces@x", str(tmp_path / "c"), *arguments])
-    assert failed.exit_code == 5
+    assert failed.exit_code == 2
     assert failed.stderr.startswith("error: ")
 
 
@@ -153,10 +164,12 @@ def test_a_source_fetches_in_a_process_of_its_own(world, tmp_path):
 
 
 def test_a_source_passes_on_the_reason_of_the_fetching_process(monkeypatch, tmp_path):
-    died = subprocess.CompletedProcess([], 5, "", "INFO starting\nerror: no alias nobody\nbye\n")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: died)
-    with pytest.raises(RegistryError, match=r"^models:/a@nobody: no alias nobody$"):
-        RegistrySource("models:/a@nobody", tmp_path).load()
+    for code in (2, 5):
+        died = subprocess.CompletedProcess([], code, "", "INFO starting\nerror: no alias nobody\nbye\n")
+        monkeypatch.setattr(subprocess, "run", lambda *_, died=died, **__: died)
+        with pytest.raises(RegistryError, match=r"^models:/a@nobody: no alias nobody$") as failure:
+            RegistrySource("models:/a@nobody", tmp_path).load()
+        assert failure.value.exit_code == code
 
 
 def test_a_registry_that_does_not_answer_is_an_error(monkeypatch, tmp_path):

@@ -37,7 +37,7 @@ def test_it_says_what_the_statement_says(made: PrivacyStatement) -> None:
     entry = registry_entry(made, model="m", published=date(2026, 5, 1))["deployment"]
     assert entry["privacy_loss"]["privacy_parameters"] == {"epsilon": made.epsilon, "delta": made.delta}
     assert entry["privacy_loss"]["privacy_unit"] == "customer"
-    assert "up to 2 silo(s)" in entry["privacy_loss"]["privacy_unit_description"]
+    assert "up to 2 silos" in entry["privacy_loss"]["privacy_unit_description"]
     assert [m["name"] for m in entry["implementation"]["mechanisms"]] == [m.name for m in made.mechanisms]
     assert entry["implementation"]["mechanisms"][-1]["mechanism"] == "Poisson-subsampled Gaussian"
     assert entry["administrative"]["evidence_sources"] == {"north": "ab" * 32}

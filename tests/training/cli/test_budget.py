@@ -72,7 +72,7 @@ def test_status_shows_spent_and_left(north: Ledger) -> None:
     words = run("status", "--ledger", north.path).stdout
     assert "north" in words
     assert f"{north.epsilon(DELTA):.4g}" in words
-    assert "A person in up to 1 silo(s)" in words
+    assert "A person in up to 1 silo:" in words
 
 
 def test_status_of_a_federation_counts_silos_that_have_not_begun(federation: Path, north: Ledger) -> None:
@@ -108,6 +108,8 @@ def test_history_shows_every_row_or_one_runs(north: Ledger) -> None:
     words = run("history", "--ledger", north.path).stdout
     assert "reserve" in words
     assert "void" in words
+    cells = next(line for line in words.splitlines() if "│ cap" in line).split("│")[1:-1]
+    assert [cell.strip() for cell in cells[5:9]] == ["-"] * 4
 
 
 def test_verify_of_a_whole_ledger(north: Ledger) -> None:

@@ -63,7 +63,9 @@ def test_data_without_times_has_no_span(folder: Path) -> None:
     pyarrow.parquet.write_table(
         pa.table({"customer_id": ["1"], "item_id": ["10"]}), folder / "interactions.parquet"
     )
-    assert "ordering      none\n" in run(folder)
+    output = run(folder)
+    assert "ordering      none\n" in output
+    assert "interactions           1 row\n" in output
 
 
 def test_items_against_a_catalogue(folder: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from recsys.errors import ConfigError, RegistryError
+from recsys.errors import ConfigError, ThousandFacesError
+from training.checkpoint import open_run
 from training.cli.release import promote, publish
 from training.cli.train import as_record, summary, train
 
@@ -80,10 +81,25 @@ def test_promotion_points_the_alias_at_a_version_or_at_another_alias(copied: Pat
     assert "champion" in call(promote, "thousandfaces", "--output", copied)
     moved = json.loads(call(promote, "thousandfaces@1", "--alias", "beta", "--output", copied, "--json"))
     assert (moved["version"], moved["alias"]) == (1, "beta")
-    with pytest.raises(RegistryError, match="thousandfaces"):
-        call(promote, "thousandfaces@9", "--output", copied)
+
+
+def test_a_run_or_a_release_that_is_not_there_is_wrong_input(copied: Path) -> None:
+    wrong = {
+        (publish, "nosuch"): "run 'nosuch' is not one of the runs",
+        (publish, open_run(copied, {}, resume=False).run_id): "is running and has no bundle",
+        (publish, "latest", "--name", "a/b"): "letters, digits",
+        (publish, "latest", "--alias", "a b"): "alias name: 'a b'",
+        (promote, "thousandfaces@9"): "version=9",
+        (promote, "thousandfaces@nobody"): "alias nobody not found; check",
+        (promote, "nosuch@1"): "nosuch",
+        (promote, "a/b@1"): "names no registered bundle",
+    }
+    for (command, *arguments), words in wrong.items():
+        with pytest.raises(ThousandFacesError, match=words) as caught:
+            call(command, *arguments, "--output", copied)
+        assert caught.value.exit_code == 2, arguments
 
 
 def test_without_a_registry_promotion_says_where_it_looked(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="no registry is here yet"):
+    with pytest.raises(ConfigError, match="no registry is here yet"):
         call(promote, "thousandfaces", "--output", tmp_path)
