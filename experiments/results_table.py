@@ -14,6 +14,8 @@ from statistics import median
 from experiments.comparison import HEADLINE, Entry
 from recsys.words import NO_VALUE
 
+OF_THIS_MACHINE = {"--data", "--results", "--output", "--work", "--bundle"}
+"""Options that say where something lies: a table names it, and says nothing of the machine."""
 COLUMNS = [name for name, _, _ in HEADLINE]
 
 
@@ -39,13 +41,18 @@ def commit() -> str:
         return "unknown"
 
 
-def command_line(*program: str, paths: Sequence[str]) -> str:
-    """The command as it was given; of what the options in `paths` name, the last part alone."""
-    given = sys.argv[1:]
-    shown = [
-        Path(argument).name if before in paths else argument
-        for before, argument in zip(["", *given], given, strict=False)
-    ]
+def command_line(*program: str) -> str:
+    """The command as it was given; of the folders and files in `OF_THIS_MACHINE`, the last part alone."""
+    before, shown = "", list[str]()
+    for argument in sys.argv[1:]:
+        option, joined, value = argument.partition("=")
+        if before in OF_THIS_MACHINE:
+            shown.append(Path(argument).name)
+        elif joined and option in OF_THIS_MACHINE:
+            shown.append(f"{option}={Path(value).name}")
+        else:
+            shown.append(argument)
+        before = argument
     return shlex.join([*program, *shown])
 
 

@@ -77,7 +77,7 @@ def simulated_command(
         from experiments.seeded import seed_numbers
         from training.progress import shown
 
-        told = command_line("thousandfaces", paths=("--results",))
+        told = command_line("thousandfaces")
         with shown() as progress:
             found = run(sizes, seed_numbers(seeds), command=told, progress=progress)
         if results is not None:

@@ -173,9 +173,7 @@ def _write(path: Path, found: dict[str, Any]) -> None:
         "| " + " | ".join(f"{found[name]:,}" for name in names) + " |",
     ]
     title = "The due list of a whole silo: time and memory"
-    write_results(
-        path, title, command_line(*COMMAND, paths=("--results", "--bundle", "--work")), facts, table
-    )
+    write_results(path, title, command_line(*COMMAND), facts, table)
 
 
 if __name__ == "__main__":

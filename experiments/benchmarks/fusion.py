@@ -221,7 +221,7 @@ def main(
     lines = table(found)
     click.echo("\n".join(lines))
     if results is not None:
-        command = command_line(*COMMAND, paths=("--data", "--work", "--results"))
+        command = command_line(*COMMAND)
         facts = [*benchmark.facts(on_validation=on_validation), *summary(found)]
         write_results(results, "Fusion of towers and co-purchase", command, facts, lines)
 

@@ -212,7 +212,7 @@ def main(
     table = [*cost_table(states), *quality_table(states)]
     told, passed = facts(states, sizes), verdict(states)
     if results is not None:
-        command = command_line(*COMMAND, paths=("--work", "--results"))
+        command = command_line(*COMMAND)
         write_results(results, f"Scale: {items:,} items", command, told, table)
     answer = {"passed": passed, "sizes": {str(count): state for count, state in states.items()}}
     click.echo(json.dumps(answer) if as_json else "\n".join([*(f"- {fact}" for fact in told), "", *table]))

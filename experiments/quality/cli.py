@@ -124,7 +124,7 @@ def quality(
         own_history=own_history,
     )
     numbers = seed_numbers(seeds) if seeds else [seed]
-    command = command_line("thousandfaces", paths=("--data", "--results"))
+    command = command_line("thousandfaces")
     with shown() as progress:
         found = run_all(
             options, numbers, command=command, research_data=research_data, output=output, progress=progress

@@ -74,7 +74,7 @@ def replenishment(
         found = run_all(
             options,
             seed_numbers(seeds) if seeds else [seed],
-            command=command_line("thousandfaces", paths=("--data", "--results", "--output")),
+            command=command_line("thousandfaces"),
             research_data=research_data,
             output=output,
             plots=None if results is None else results.with_suffix(".png"),
