@@ -16,8 +16,8 @@ from training.config import (
     SiloSettings,
 )
 from training.evaluation import Published
+from training.exact import RhythmRound
 from training.loading import TrainingData
-from training.local import RhythmRound
 from training.messages import Request
 from training.spend import Released, Reservation
 

@@ -18,6 +18,7 @@ from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
 from training import loading, local
 from training.config import DEMAND, FOLLOWUPS, METRICS, RHYTHM, SEASON, TOWERS, SiloSettings
+from training.exact import end_day
 from training.loading import TrainingData
 from training.makers import MAKERS
 from training.messages import Request
@@ -114,7 +115,7 @@ class Node:
     def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
         """What is public, of the silo and of what is asked. Raises ConfigError or PlanError."""
         if stage in (RHYTHM, SEASON, DEMAND):
-            local.end_day(settings, self.silo.utc_offset_seconds)
+            end_day(settings, self.silo.utc_offset_seconds)
         if stage == FOLLOWUPS:
             where = f"silo '{self.config.name}': followups_exclude"
             check_excluded(self.config.followups_exclude, self.catalogue, where)

@@ -15,7 +15,7 @@ from recsys.models.intervals import usual_gaps
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import PrivacyPlan
 from tests.contracts.reservation.stages import SETTINGS, STAGES
-from training import local
+from training import exact, local
 from training.config import TrainingConfig
 from training.loading import TrainingData
 from training.node import Node
@@ -28,7 +28,7 @@ def test_stage_functions_refuse_anything_but_a_reservation(
 ) -> None:
     settings = SETTINGS
     published = np.full(len(node.catalogue), 1 / len(node.catalogue))
-    told = local.RhythmRound(published, usual_gaps({}, node.catalogue), np.zeros(DIMENSIONS))
+    told = exact.RhythmRound(published, usual_gaps({}, node.catalogue), np.zeros(DIMENSIONS))
     calls = [
         lambda: local.popularity_sum(data, plan, settings, forged),
         lambda: local.interval_sum(data, plan, forged),

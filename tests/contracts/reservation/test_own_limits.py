@@ -10,7 +10,7 @@ from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, PlanError
 from recsys.privacy.plan import PrivacyPlan, ReleasePlan
 from tests.contracts.reservation.stages import SETTINGS, SUMS
-from training import local, scopes
+from training import exact, scopes
 from training.loading import TrainingData
 from training.messages import Request
 from training.node import Node
@@ -86,10 +86,10 @@ def test_a_silo_keeps_the_follow_ups_of_hidden_categories_to_itself(
     node: Node, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = np.full(len(node.catalogue), 1 / len(node.catalogue))
-    whole = local.followup_cells(data, SETTINGS, published)
+    whole = exact.followup_cells(data, SETTINGS, published)
     names = scopes.category_scope(node.catalogue, published, SETTINGS.followups).names
     busiest = int(np.abs(whole).sum(axis=(1, 2)).argmax())
-    hidden = local.followup_cells(replace(data, hidden=(names[busiest],)), SETTINGS, published)
+    hidden = exact.followup_cells(replace(data, hidden=(names[busiest],)), SETTINGS, published)
     assert whole[busiest].any()
     assert hidden.shape == whole.shape
     assert not hidden[busiest].any()
