@@ -36,8 +36,7 @@ from training.config import (
     TrainingConfig,
 )
 from training.coordinator import data_kind
-from training.loading import TrainingData, load
-from training.local import (
+from training.exact import (
     RhythmRound,
     demand_units,
     followup_cells,
@@ -45,6 +44,7 @@ from training.local import (
     rhythm_examples,
     season_days,
 )
+from training.loading import TrainingData, load
 from training.messages import Reply
 from training.objective import Objective
 from training.places import public_fields

@@ -8,18 +8,11 @@ consented to training are read, each in at most `max_silos_per_person` silos.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.history import SECONDS_PER_DAY
 from recsys.errors import PlanError
 from recsys.models import copurchase, demand, followups, popularity, replenishment, rhythm, season
-from recsys.models.hazard import appeal
-from recsys.models.intervals import consumables
-from recsys.models.popularity_head import head_of
-from recsys.models.rhythm import Examples, Public
 from recsys.privacy.mechanisms import SecureNoise, noised_sum
 from recsys.privacy.plan import PrivacyPlan
 from training import evaluation
@@ -36,8 +29,16 @@ from training.config import (
     SiloSettings,
 )
 from training.evaluation import Published
+from training.exact import (
+    RhythmRound,
+    demand_units,
+    followup_cells,
+    popularity_counts,
+    rhythm_examples,
+    season_days,
+)
 from training.loading import TrainingData
-from training.scopes import category_scope, demand_scope, pair_scope, taste_profile, tower_config
+from training.scopes import pair_scope, taste_profile, tower_config
 from training.spend import Released, Reservation
 
 BOUNDS = {
@@ -51,18 +52,6 @@ BOUNDS = {
     METRICS: evaluation.CLIP_NORM,
 }
 """The L2 bound of one customer's contribution to each sum, as the models guarantee it."""
-
-
-class RhythmRound(NamedTuple):
-    """What silos are told of a round: published numbers, and where its gradients are taken.
-
-    popularity: float64 [n_items]; usual: float64 [n_items], log days between purchases; moved: see
-    `recsys.models.rhythm`
-    """
-
-    popularity: NDArray[np.float64]
-    usual: NDArray[np.float64]
-    moved: NDArray[np.float64]
 
 
 def popularity_sum(
@@ -79,17 +68,6 @@ def popularity_sum(
     """
     _need(reservation, plan)
     return _release(POPULARITY, popularity_counts(data, settings, published), data, plan, reservation)
-
-
-def popularity_counts(
-    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """The raw sum of `popularity_sum`; float64 [n_items]."""
-    told, histories, n_items = settings.popularity, data.dataset.histories, len(data.dataset.catalogue)
-    if published is None or told.head is None:
-        return popularity.contribution(histories, n_items, told.max_items, told.weighing)
-    head = head_of(published, told.head.items)
-    return popularity.contribution(histories, n_items, told.max_items, told.head.weighing, head)
 
 
 def interval_sum(data: TrainingData, plan: PrivacyPlan, reservation: Reservation) -> Released:
@@ -115,17 +93,6 @@ def rhythm_sum(
     return _release(RHYTHM, raw, data, plan, reservation)
 
 
-def rhythm_examples(data: TrainingData, settings: SiloSettings, told: RhythmRound) -> Examples:
-    """What the silo's customers learn from; kept for the next round. Raises PlanError as `rhythm_sum`."""
-    catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    end = end_day(settings, histories.utc_offset_seconds)
-    public = Public(told.usual, appeal(told.popularity), consumables(catalogue), end)
-    if public.key not in data.kept:
-        data.kept.clear()
-        data.kept[public.key] = Examples(histories, public)
-    return data.kept[public.key]
-
-
 def season_sum(
     data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, reservation: Reservation
 ) -> Released:
@@ -135,13 +102,6 @@ def season_sum(
     """
     _need(reservation, plan)
     return _release(SEASON, season_days(data, settings).ravel(), data, plan, reservation)
-
-
-def season_days(data: TrainingData, settings: SiloSettings) -> NDArray[np.float64]:
-    """The raw sum of `season_sum`; float64 [years, categories, months]."""
-    catalogue, histories = data.dataset.catalogue, data.dataset.histories
-    window = season.Window(end_day(settings, histories.utc_offset_seconds), settings.season.years)
-    return season.contribution(histories, catalogue, window, full_days=settings.season.full_days)
 
 
 def followup_sum(
@@ -160,17 +120,6 @@ def followup_sum(
     return _release(FOLLOWUPS, raw.ravel(), data, plan, reservation)
 
 
-def followup_cells(
-    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The raw sum of `followup_sum`; float64 [m, m, bins]."""
-    catalogue, histories, end = data.dataset.catalogue, data.dataset.histories, None
-    if settings.known_until is not None:
-        end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
-    scope = category_scope(catalogue, published, settings.followups).without(data.hidden)
-    return followups.contribution(histories, scope, end=end, full_cells=settings.followups.full_cells)
-
-
 def demand_sum(
     data: TrainingData,
     plan: PrivacyPlan,
@@ -185,22 +134,6 @@ def demand_sum(
     """
     _need(reservation, plan)
     return _release(DEMAND, demand_units(data, settings, published), data, plan, reservation)
-
-
-def demand_units(
-    data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The raw sum of `demand_sum`; float64 [length]."""
-    end = end_day(settings, data.dataset.histories.utc_offset_seconds)
-    scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
-    return demand.contribution(data.dataset.histories, scope)
-
-
-def end_day(settings: SiloSettings, utc_offset_seconds: int) -> int:
-    """The day up to which the data are complete. Raises PlanError where nobody said so."""
-    if settings.known_until is None:
-        raise PlanError("nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'")
-    return (int(settings.known_until.timestamp()) + utc_offset_seconds) // SECONDS_PER_DAY
 
 
 def copurchase_sum(

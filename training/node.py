@@ -16,25 +16,14 @@ from recsys.privacy.snapshot import snapshot_hmac, snapshot_key
 from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
-from training import loading, local, scopes
-from training.config import (
-    COPURCHASE,
-    DEMAND,
-    FOLLOWUPS,
-    INTERVALS,
-    METRICS,
-    POPULARITY,
-    RHYTHM,
-    SEASON,
-    TOWERS,
-    SiloSettings,
-)
-from training.evaluation import Published
+from training import loading, local
+from training.config import DEMAND, FOLLOWUPS, METRICS, RHYTHM, SEASON, TOWERS, SiloSettings
+from training.exact import end_day
 from training.loading import TrainingData
-from training.local import RhythmRound
+from training.makers import MAKERS
 from training.messages import Request
 from training.places import public_fields
-from training.spend import Released, Reservation, reopen, reserve, spending
+from training.spend import Released, reopen, reserve, spending
 from training.steps import claim
 from training.told import check_told
 
@@ -114,7 +103,7 @@ class Node:
         if stage == TOWERS:
             return self._step(request, plan, ledger, settings, block)
         data, snapshot = self._data(request, settings)
-        make, rounds = _MAKERS[stage], plan.release(stage).rounds
+        make, rounds = MAKERS[stage], plan.release(stage).rounds
         if not 0 <= request.number("round") < rounds:
             raise PlanError(f"'{stage}' has {rounds} rounds by the plan; none is {request.number('round')}")
         check_told(stage, request, settings, data.features)
@@ -126,7 +115,7 @@ class Node:
     def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
         """What is public, of the silo and of what is asked. Raises ConfigError or PlanError."""
         if stage in (RHYTHM, SEASON, DEMAND):
-            local.end_day(settings, self.silo.utc_offset_seconds)
+            end_day(settings, self.silo.utc_offset_seconds)
         if stage == FOLLOWUPS:
             where = f"silo '{self.config.name}': followups_exclude"
             check_excluded(self.config.followups_exclude, self.catalogue, where)
@@ -200,80 +189,6 @@ class Node:
     def _snapshot(self, data: TrainingData) -> str:
         key = snapshot_key(self.config.snapshot_key)
         return snapshot_hmac(key, loading.snapshot_parts(data))
-
-
-def _popularity(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    published = request.array("popularity") if request.number("round") else None
-    return local.popularity_sum(data, plan, settings, reservation, published)
-
-
-def _intervals(
-    data: TrainingData,
-    plan: PrivacyPlan,
-    _settings: SiloSettings,
-    _request: Request,
-    reservation: Reservation,
-) -> Released:
-    return local.interval_sum(data, plan, reservation)
-
-
-def _rhythm(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    told = RhythmRound(*(request.array(name) for name in ("popularity", "usual", "parameters")))
-    return local.rhythm_sum(data, plan, settings, told, reservation)
-
-
-def _season(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, _request: Request, reservation: Reservation
-) -> Released:
-    return local.season_sum(data, plan, settings, reservation)
-
-
-def _followups(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    return local.followup_sum(data, plan, settings, request.array("popularity"), reservation)
-
-
-def _demand(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    return local.demand_sum(data, plan, settings, request.array("popularity"), reservation)
-
-
-def _copurchase(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    return local.copurchase_sum(data, plan, settings, request.array("popularity"), reservation)
-
-
-def _metrics(
-    data: TrainingData, plan: PrivacyPlan, settings: SiloSettings, request: Request, reservation: Reservation
-) -> Released:
-    popularity = request.array("popularity")
-    published = Published(
-        popularity,
-        request.array("vectors"),
-        request.array("history_table"),
-        scopes.taste_profile(data.dataset.catalogue, popularity, settings.profile),
-        scopes.sequence_config(settings.sequences),
-    )
-    return local.metrics_sum(data, plan, published, reservation)
-
-
-_MAKERS = {
-    POPULARITY: _popularity,
-    INTERVALS: _intervals,
-    RHYTHM: _rhythm,
-    SEASON: _season,
-    FOLLOWUPS: _followups,
-    DEMAND: _demand,
-    COPURCHASE: _copurchase,
-    METRICS: _metrics,
-}
 
 
 @lru_cache(maxsize=64)

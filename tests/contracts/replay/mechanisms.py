@@ -17,7 +17,7 @@ from recsys.privacy.releases import TOWERS, DpSgdPlan, ReleasePlan
 from recsys.towers.two_tower import initial_parameters
 from tests.contracts.replay.frozen import FrozenGenerator, FrozenNoise
 from tests.contracts.replay.worlds import CATALOGUE, N_ITEMS, Customer, training_data
-from training import local, scopes, spend
+from training import exact, local, scopes, spend
 from training.config import (
     COPURCHASE,
     DEMAND,
@@ -82,7 +82,7 @@ MECHANISMS: dict[str, Run] = {
     ),
     INTERVALS: lambda data, plan, _, reservation: local.interval_sum(data, plan, reservation),
     RHYTHM: lambda data, plan, settings, reservation: local.rhythm_sum(
-        data, plan, settings, local.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
+        data, plan, settings, exact.RhythmRound(PUBLISHED, USUAL, MOVED), reservation
     ),
     SEASON: local.season_sum,
     FOLLOWUPS: lambda data, plan, settings, reservation: local.followup_sum(
