@@ -67,9 +67,9 @@ def followup_cells(
     data: TrainingData, settings: SiloSettings, published: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The raw sum of `local.followup_sum`; float64 [m, m, bins]."""
-    catalogue, histories, end = data.dataset.catalogue, data.dataset.histories, None
-    if settings.known_until is not None:
-        end = (int(settings.known_until.timestamp()) + histories.utc_offset_seconds) // SECONDS_PER_DAY
+    catalogue, histories = data.dataset.catalogue, data.dataset.histories
+    known = settings.known_until is not None
+    end = end_day(settings, histories.utc_offset_seconds) if known else None
     scope = category_scope(catalogue, published, settings.followups).without(data.hidden)
     return followups.contribution(histories, scope, end=end, full_cells=settings.followups.full_cells)
 
