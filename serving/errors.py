@@ -43,9 +43,19 @@ class ApiError(Exception):
 
 def shown(value: object) -> str:
     """A client's value, short and printable, so that it can be named in a message."""
-    text = value if isinstance(value, str) else repr(value)
-    text = text.encode("ascii" if not text.isprintable() else "utf-8", "backslashreplace").decode()
+    text = _escaped(value if isinstance(value, str) else repr(value))
     return f"'{text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}'"
+
+
+def field_name(name: str) -> str:
+    """A field's name as a client wrote it, short and printable."""
+    return _escaped(name)[:MAX_SHOWN]
+
+
+def _escaped(text: str) -> str:
+    """As far as it is shown, with escapes for control characters and the like, which would break lines."""
+    start = text[: MAX_SHOWN + 1]
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in start)
 
 
 def unknown_customer(customer_id: str, *, field: str = "customer_id") -> ApiError:

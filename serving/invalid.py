@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from recsys.words import counted
-from serving.errors import INTERNAL, ApiError, shown, to_response
+from serving.errors import INTERNAL, ApiError, field_name, shown, to_response
 
 NO_JSON_BODY = ApiError(
     422,
@@ -72,4 +72,4 @@ def _as_json(value: object) -> str:
 def _field(location: tuple[str | int, ...]) -> str:
     """('body', 'events', 3, 'quantity') -> 'events.3.quantity'."""
     parts = location[1:] if len(location) > 1 and location[0] in {"body", "query", "path"} else location
-    return ".".join(str(part) for part in parts)
+    return field_name(".".join(str(part) for part in parts))

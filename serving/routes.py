@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from recsys.words import counted
-from serving.errors import MAX_SHOWN, ApiError, shown
+from serving.errors import MAX_SHOWN, ApiError, field_name, shown
 
 API = "/v1/"
 
@@ -51,5 +51,5 @@ def _unknown(names: Sequence[str], declared: frozenset[str]) -> ApiError:
         "invalid_request",
         f"{shown(first)} is no query parameter of this path{meant}{more}",
         f"correct the name or leave it out; this path takes {takes}",
-        field=first[:MAX_SHOWN],
+        field=field_name(first),
     )

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from training.sections import (
     BlendSettings,
     CopurchaseSettings,
+    Count,
     DemandSettings,
     FollowupSettings,
     FusionSettings,
@@ -99,7 +100,7 @@ class SiloSettings(Section):
     until: AwareDatetime | None
     known_until: AwareDatetime | None
     held_out: bool
-    max_events_per_customer: int
+    max_events_per_customer: Count
     popularity: PopularitySettings
     copurchase: CopurchaseSettings
     season: SeasonSettings
@@ -134,7 +135,7 @@ class TrainingConfig(Section):
     checkpoint_every: Annotated[int, Field(ge=1)] = 10
     threads: Annotated[int, Field(ge=1, le=64)] = 2
     tracking_uri: str | None = None
-    max_events_per_customer: Annotated[int, Field(ge=1)] = 2000
+    max_events_per_customer: Count = 2000
     privacy: PrivacySettings = PrivacySettings()
     popularity: PopularitySettings = PopularitySettings()
     copurchase: CopurchaseSettings = CopurchaseSettings()

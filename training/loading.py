@@ -57,7 +57,16 @@ def load(
     silos: int,
     hidden: tuple[str, ...] = (),
 ) -> TrainingData:
-    """Read, consent, bound and encode: once per process. Raises DataContractError naming the file and row."""
+    """Read, consent, bound and encode: once per process.
+
+    Raises DataContractError naming the file and row, and OrderingError where settings ask for an order that
+    the silo's data do not have, whether or not there are any events.
+    """
+    if settings.sequences.ordered and silo.ordering is Ordering.NONE:
+        raise OrderingError(
+            f"sequences are asked for in order, but the data of silo '{silo.name}' have none; "
+            "set 'sequences.ordered' to false"
+        )
     tables = read_for_training(silo, catalogue)
     interactions, customers = tables.interactions, tables.customers
     areas = area_names(tables.stores)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
-from recsys.errors import PlanError, TrainingError
+from recsys.errors import OrderingError, PlanError, TrainingError
 from recsys.models.category_scope import check_excluded
 from recsys.privacy.ledger import Charge, Ledger, Receipt, planned_charge
 from recsys.privacy.plan import PrivacyPlan
@@ -29,6 +30,8 @@ from training.told import check_told
 
 TRAINING, EVALUATION = "training", "evaluation"
 """What a release is for: the purposes that a silo may cap apart."""
+TIMED = (INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, METRICS)
+"""The stages that silos without timestamps have nothing for: refused before anything is charged."""
 
 
 class CatalogueDiffersError(TrainingError):
@@ -113,7 +116,9 @@ class Node:
         return Answer(released, reservation.receipts())
 
     def _check_own(self, stage: str, data: TrainingData, settings: SiloSettings) -> None:
-        """What is public, of the silo and of what is asked. Raises ConfigError or PlanError."""
+        """What is public, of silo and request. Raises ConfigError, OrderingError or PlanError."""
+        if stage in TIMED and data.dataset.histories.ordering is not Ordering.TIMESTAMP:
+            raise OrderingError(f"'{stage}' needs timestamps, which silo '{self.config.name}' does not have")
         if stage in (RHYTHM, SEASON, DEMAND):
             end_day(settings, self.silo.utc_offset_seconds)
         if stage == FOLLOWUPS:

@@ -12,6 +12,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Units = Annotated[float, Field(ge=1e-6, le=1e9)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class Section(BaseModel):
@@ -41,7 +42,7 @@ class WeighingSettings(Section):
 class HeadSettings(WeighingSettings):
     """The second sum of popularity: how many of the most popular items, and how purchases of them weigh."""
 
-    items: Annotated[int, Field(ge=1)]
+    items: Count
 
 
 class PopularitySettings(WeighingSettings):
@@ -51,7 +52,7 @@ class PopularitySettings(WeighingSettings):
         popular alone (see `recsys.models.popularity_head`)
     """
 
-    max_items: Annotated[int, Field(ge=1)] = 100
+    max_items: Count = 100
     head: HeadSettings | None = None
 
     @property
@@ -68,8 +69,8 @@ class CopurchaseSettings(Section):
     """
 
     top_items: Annotated[int, Field(ge=2, le=20_000)] = 2000
-    full_rank: Annotated[int, Field(ge=1)] = 500
-    max_items: Annotated[int, Field(ge=2)] = 100
+    full_rank: Count = 500
+    max_items: Annotated[Count, Field(ge=2)] = 100
     max_pairs: Annotated[int, Field(ge=1, le=50_000_000)] = 2_000_000
     form: Literal["lifts", "regression"] = "lifts"
     rank: Annotated[int, Field(ge=1, le=1024)] = 256
@@ -83,7 +84,7 @@ class TowerModel(Section):
     item_scale: NonNegative = 0.2
     feature_scale: NonNegative = 1.0
     popularity_power: NonNegative = 0.0
-    full_rank: Annotated[int, Field(ge=1)] = 300
+    full_rank: Count = 300
     init_scale: Positive = 0.1
     init_shared: Annotated[float, Field(ge=0, le=1)] = 0.0
     gradient_shared: NonNegative = 0.0

@@ -38,7 +38,7 @@ ARTIFACT_FOLDER = "bundle"
 EXPERIMENT = "bundles"
 SEAL_TAG, MODEL_VERSION_TAG = "bundle_seal", "model_version"
 NO_SUCH_NAME = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-_URI = re.compile(r"^models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))$")
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>[1-9][0-9]{0,8}))")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
 
 
 def _resolved(client: MlflowClient, uri: str) -> Any:
-    match = _URI.match(uri)
+    match = _URI.fullmatch(uri)
     if match is None:
         raise RegistryNameError(
             f"'{uri}' names no registered bundle; write models:/name@alias or models:/name/3"
@@ -150,11 +150,14 @@ def _download(client: MlflowClient, found: Any, scratch: str, tracking_uri: str 
 
     source = client.get_model_version_download_uri(found.name, str(found.version))
     try:
-        return Path(mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=tracking_uri))
+        copy = Path(mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=tracking_uri))
     except Exception as error:  # the name was right, whatever the code of this error says
         raise RegistryError(
             f"{source}: files cannot be fetched ({_first_line(error)}); publish the bundle again"
         ) from error
+    if not copy.is_dir():
+        raise RegistryError(f"{source}: is no folder of files; publish the bundle again")
+    return copy
 
 
 def _release(found: Any, aliases: dict[str, str] | None = None) -> Release:

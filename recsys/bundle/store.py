@@ -51,7 +51,7 @@ def read_bundle(folder: Path, *, expected_catalogue: str | None = None) -> Bundl
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone: enough to learn a bundle's version. Raises BundleError, NoBundleError."""
     path = folder / MANIFEST_FILE
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # False too for a path that no folder can have
         raise NoBundleError(
             f"{folder}: no such bundle folder; give the folder that publishing wrote, or fetch one"
         )

@@ -20,8 +20,9 @@ from recsys.privacy import checks
 
 # Clipped vectors end this little below the bound, so that rounding to float32 cannot lift them above it.
 MARGIN = 1 - 2.0**-20
-# The same for vectors that are scaled to the bound in float64.
-WITHIN = 1 - 2.0**-40
+# The same for vectors that are scaled to the bound in float64. The square of a norm is a sum, which rounding
+# can make too small by 2^-53 for each term: this holds for customers of up to 2^23 different entries.
+WITHIN = 1 - 2.0**-30
 # Entries on the grid are multiples of the bound's power of two over 2^32; float64 holds 2^21 times the bound.
 GRID_BITS = 32
 

@@ -206,6 +206,25 @@ def test_a_long_name_of_a_parameter_is_cut(client: TestClient) -> None:
     assert len(error["field"]) <= 80
 
 
+@pytest.mark.parametrize("name", ["a\r\nINFO all is well", "\x00", "\x1b[2J", "\u2028"])
+def test_no_name_or_value_of_a_client_breaks_a_line(client: TestClient, name: str) -> None:
+    answers = [
+        client.get("/v1/model", params={name: 1}),
+        client.post(RECOMMEND, json={name: 1}),
+        client.post(RECOMMEND, json={"scene": name}),
+        client.post(RECOMMEND, json={"customer_id": name}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert all(text.isprintable() for text in answer.json()["error"].values())
+
+
+def test_a_long_name_of_a_field_is_cut(client: TestClient) -> None:
+    error = client.post(RECOMMEND, json={"x" * 100_000: 1}).json()["error"]
+    assert len(error["message"]) < 400
+    assert len(error["field"]) <= 80
+
+
 def test_text_that_is_not_declared_as_json_is_refused(client: TestClient) -> None:
     response = client.post(EVENTS, content=b"{}", headers={"content-type": "text/plain"})
     assert response.status_code == 422

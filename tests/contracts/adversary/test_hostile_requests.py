@@ -1,15 +1,20 @@
 """A coordinator that repeats, reorders and races requests, or plans for silos that nobody agreed on."""
 
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
-from recsys.errors import PlanError
+from recsys.errors import OrderingError, PlanError
 from recsys.features.items import item_features
+from recsys.models.hazard import DIMENSIONS
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
 from recsys.towers.two_tower import initial_parameters
@@ -100,3 +105,58 @@ def test_a_plan_with_more_silos_than_were_agreed_on_is_refused(node, plan) -> No
     more = replace(plan, registered_customers={**plan.registered_customers, "joined-later": 1000})
     with pytest.raises(PlanError, match="number of silos"):
         node.release(request(node, more, "popularity", run_id="more"))
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30])
+@pytest.mark.parametrize("where", ["popularity", "copurchase", "max_events_per_customer"])
+def test_a_number_too_large_to_compute_with_is_refused_before_it_is_paid_for(
+    node, plan, where: str, number: int
+) -> None:
+    settings = TrainingConfig().silo_settings(ordered=True).model_dump(mode="json")
+    settings[where] = number if isinstance(settings[where], int) else {"max_items": number}
+    before = node.ledger().head()
+    with pytest.raises(ValidationError, match="less than or equal"):
+        node.release(request(node, plan, "popularity", settings=json.dumps(settings)))
+    assert node.ledger().head() == before
+
+
+@pytest.fixture(params=["somebody", "nobody"])
+def unordered(request: pytest.FixtureRequest, world: Path) -> Node:
+    """A silo whose data have no order, and in which somebody, or nobody, consents to training."""
+    silo = FederationConfig.load(world / "federation.toml").silo_configs()[0]
+    path = silo.folder / "silo.toml"
+    path.write_text(path.read_text().replace('ordering = "timestamp"', 'ordering = "none"'))
+    names = {"interactions": ("timestamp", "order_no"), "customers": ("consent_training",)}
+    for table, columns in names.items():
+        rows = pq.read_table(silo.folder / f"{table}.parquet")
+        for name in set(columns) & set(rows.column_names):
+            kind, at = rows[name].type, rows.column_names.index(name)
+            if table == "interactions":
+                rows = rows.set_column(at, name, pa.nulls(len(rows), kind))
+            elif request.param == "nobody":
+                rows = rows.set_column(at, name, pa.array(np.zeros(len(rows), bool)))
+        pq.write_table(rows, silo.folder / f"{table}.parquet")
+    federation = FederationConfig.load(world / "federation.toml")
+    return Node(federation.silo_configs()[0], federation)
+
+
+def test_an_order_that_the_data_do_not_have_is_refused_whoever_is_in_them(unordered, plan) -> None:
+    with pytest.raises(OrderingError, match="have none"):
+        unordered.release(request(unordered, plan, "popularity"))
+    assert not unordered.ledger().events()
+
+
+@pytest.mark.parametrize("stage", ["intervals", "rhythm", "season", "followups", "demand", "metrics"])
+def test_what_needs_timestamps_costs_nothing_without_whoever_is_in_the_data(
+    unordered, plan, stage: str
+) -> None:
+    timed = replace(plan, releases=(ReleasePlan(stage, 1.0, 20.0),))
+    settings = TrainingConfig().silo_settings(ordered=False).model_dump_json()
+    n = len(unordered.catalogue)
+    told = request(unordered, timed, stage, settings=settings)
+    told.arrays.update(usual=np.zeros(n), vectors=np.zeros((n, 2)), history_table=np.zeros((n, 2)))
+    if stage == "rhythm":
+        told.arrays.update(parameters=np.zeros(DIMENSIONS))
+    with pytest.raises(OrderingError, match="needs timestamps"):
+        unordered.release(told)
+    assert not unordered.ledger().events()

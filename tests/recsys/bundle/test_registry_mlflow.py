@@ -101,6 +101,7 @@ def test_a_run_may_keep_the_files(world, tmp_path):
         ("models:/thousandfaces@nobody", "nobody"),
         ("models:/thousandfaces/77", "77"),
         ("models:/unknown/1", "unknown"),
+        ("models:/thousandfaces/99999999999999999999999", "names no registered bundle"),
         ("models:/thousandfaces", "names no registered bundle"),
         ("thousandfaces@champion", "names no registered bundle"),
     ],
@@ -130,6 +131,17 @@ def test_files_that_are_gone_are_the_registrys_fault_not_the_names(world, tmp_pa
         registry.fetch("models:/gone/1", tmp_path / "out")
     assert failure.value.exit_code == 5
     assert "\n" not in str(failure.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_the_registrys_fault(world, tmp_path):
+    registry, first, _ = world
+    run_id = registry.publish(make_bundle(tmp_path, seed=8), "flat").run_id
+    (stored,) = (first.parent.parent / "artifacts" / run_id).rglob("bundle")
+    shutil.rmtree(stored)
+    stored.write_bytes(b"x")
+    with pytest.raises(RegistryError, match="no folder of files") as failure:
+        registry.fetch("models:/flat/1", tmp_path / "out")
+    assert failure.value.exit_code == 5
 
 
 def test_an_unsound_folder_or_name_is_not_published(world, tmp_path):

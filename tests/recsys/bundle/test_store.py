@@ -10,7 +10,7 @@ from recsys.bundle import store
 from recsys.bundle.contents import FILES
 from recsys.bundle.manifest import MANIFEST_FILE, Metrics, Stamp
 from recsys.bundle.store import read_bundle, read_manifest, write_bundle
-from recsys.errors import BundleError
+from recsys.errors import BundleError, NoBundleError
 from tests.recsys.bundle_builder import build_bundle, make_bundle
 
 
@@ -107,9 +107,10 @@ def test_another_catalogue_is_refused(tmp_path):
         read_bundle(folder, expected_catalogue="f" * 64)
 
 
-def test_no_folder_is_an_error(tmp_path):
-    with pytest.raises(BundleError, match="no such bundle folder"):
-        read_bundle(tmp_path / "nothing")
+@pytest.mark.parametrize("name", ["nothing", "x" * 5_000, "a\0b"])
+def test_no_folder_is_an_error(tmp_path, name):
+    with pytest.raises(NoBundleError, match="no such bundle folder"):
+        read_bundle(tmp_path / name)
 
 
 def test_the_same_bundle_may_be_written_again(tmp_path):

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.data.history import SECONDS_PER_DAY
 from recsys.errors import ConfigError
 from recsys.models.popularity import CLIP_NORM, contribution, posterior, with_new_items
 from recsys.models.weighing import Weighing
+from recsys.privacy.clipping import GRID_BITS
 from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
 
 
@@ -25,6 +29,17 @@ def test_one_customer_contributes_at_most_the_bound(events, weighing):
     assert 0.999 < np.linalg.norm(total) <= CLIP_NORM
     assert np.isfinite(total).all()
     assert (total > 0).sum() <= min(events, 100)
+
+
+def test_what_rounding_drops_from_a_norm_lifts_nobody_above_the_bound():
+    """Squares so small beside the first ones that adding each of them changes nothing, though all would."""
+    many, latest = 30_000, 60 * SECONDS_PER_DAY
+    seconds = np.concatenate((np.full(many, latest - 2_290_303), [latest - 719_508, latest]))
+    items = np.arange(len(seconds), dtype=np.int32)
+    h = replace(make_histories([(0, int(item)) for item in items]), times=seconds)
+    total = contribution(h, len(items), len(items), Weighing(half_life=1.0))
+    steps = [int(value * 2**GRID_BITS) for value in total]
+    assert sum(step * step for step in steps) <= (CLIP_NORM * 2**GRID_BITS) ** 2
 
 
 @given(customers_strategy(events=True), st.integers(1, 5), st.sampled_from(WEIGHINGS))
