@@ -33,6 +33,8 @@ POPULARITY, COPURCHASE, INTERVALS, TOWERS = "popularity", "copurchase", "interva
 RHYTHM, SEASON, METRICS = "rhythm", "season", "metrics"
 FOLLOWUPS, DEMAND = "followups", "demand"
 MECHANISMS = (POPULARITY, COPURCHASE, INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, TOWERS, METRICS)
+TIMED = (INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, METRICS)
+"""The mechanisms that need timestamps: silos without them refuse before anything is charged."""
 
 
 def _whoami() -> str:

@@ -18,7 +18,7 @@ from recsys.silos.base import Silo
 from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
 from training import loading, local
-from training.config import DEMAND, FOLLOWUPS, METRICS, RHYTHM, SEASON, TOWERS, SiloSettings
+from training.config import DEMAND, FOLLOWUPS, METRICS, RHYTHM, SEASON, TIMED, TOWERS, SiloSettings
 from training.exact import end_day
 from training.loading import TrainingData
 from training.makers import MAKERS
@@ -30,8 +30,6 @@ from training.told import check_told
 
 TRAINING, EVALUATION = "training", "evaluation"
 """What a release is for: the purposes that a silo may cap apart."""
-TIMED = (INTERVALS, RHYTHM, SEASON, FOLLOWUPS, DEMAND, METRICS)
-"""The stages that silos without timestamps have nothing for: refused before anything is charged."""
 
 
 class CatalogueDiffersError(TrainingError):

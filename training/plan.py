@@ -12,11 +12,10 @@ from training.checkpoint import RunFolder
 from training.config import (
     DEMAND,
     FOLLOWUPS,
-    INTERVALS,
-    METRICS,
     POPULARITY,
     RHYTHM,
     SEASON,
+    TIMED,
     TOWERS,
     TrainingConfig,
 )
@@ -91,8 +90,7 @@ def left_out(config: TrainingConfig, catalogue: Catalogue, *, timestamps: bool) 
         why = "nobody said up to when the data are complete; set 'until' or 'rhythm.as_of'"
         out |= dict.fromkeys((RHYTHM, SEASON, DEMAND), why)
     if not timestamps:
-        timed = (INTERVALS, METRICS, RHYTHM, SEASON, DEMAND, FOLLOWUPS)
-        out |= dict.fromkeys(timed, "no silo's interactions have timestamps")
+        out |= dict.fromkeys(TIMED, "no silo's interactions have timestamps")
     return out
 
 

@@ -17,7 +17,7 @@ from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, DataContractError, Location, OrderingError
 from recsys.silos.parts import checked_parts, worth_parting
-from recsys.silos.raw import column_names, has_values, read_raw
+from recsys.silos.raw import column_names, read_raw
 
 ENDINGS = (".parquet", ".csv")
 ORDER_COLUMNS = {Ordering.TIMESTAMP: "timestamp", Ordering.ORDER_NUMBER: "order_no"}
@@ -28,7 +28,8 @@ class FileSilo:
     """A folder with `<table>.parquet` or `<table>.csv` for each table; stores and stock may be absent.
 
     timezone:          IANA name; naive times are in it, and the shop's day is its standard time
-    declared_ordering: what interactions are ordered by; found from the columns that have values when None
+    declared_ordering: what interactions are ordered by; when None, found from the columns that the file has,
+                       never from what customers have in them: the ordering is told to everybody
     now:               aware; later times are errors; the clock at each read when None
     """
 
@@ -52,7 +53,7 @@ class FileSilo:
             return self.declared_ordering
         path = self._path(Table.INTERACTIONS)
         for ordering, column in ORDER_COLUMNS.items():
-            if path is not None and column in column_names(path) and has_values(path, column):
+            if path is not None and column in column_names(path):
                 return ordering
         return Ordering.NONE
 
@@ -94,13 +95,12 @@ class FileSilo:
         return empty(table)
 
     def _require_order(self, path: Path, rows: pa.Table) -> None:
-        declared = self.declared_ordering
-        column = None if declared is None else ORDER_COLUMNS.get(declared)
+        column = ORDER_COLUMNS.get(self.ordering)
         if column is not None and rows[column].null_count:
             raise DataContractError(
                 Location(str(path), column=column),
-                f"no values, but the silo's ordering is '{declared}'",
-                "fill the column, or change 'ordering' in silo.toml",
+                f"no values, but the silo's ordering is '{self.ordering}'",
+                "fill the column, or set another 'ordering' in silo.toml",
             )
 
 

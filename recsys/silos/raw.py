@@ -53,13 +53,6 @@ def _selection(path: Path, columns: Sequence[str]) -> str:
     return f"select {', '.join(map(_quoted, present))} from {_relation(path)}"  # noqa: S608
 
 
-def has_values(path: Path, column: str) -> bool:
-    """Whether any row has a value in the column."""
-    name = _quoted(column)
-    found = _query(path, f"select 1 from {_relation(path)} where {name} is not null limit 1")  # noqa: S608
-    return bool(found.num_rows)
-
-
 def column_names(path: Path) -> list[str]:
     """The column names of a Parquet or CSV file; DataContractError if it is empty or damaged."""
     if path.stat().st_size == 0:

@@ -59,7 +59,7 @@ def test_what_finished_is_kept_and_what_failed_is_tried_again(spec: SweepSpec, o
     said: list[str] = []
     result = run_sweep(spec, options, watch=Watch(say=said.append), run=again)
     assert again.ran == [(1.0, 0), (1.0, 1)]
-    assert said[0] == "2 of 4 trials had finished before and are kept"
+    assert said[0] == "2 of 4 trials had finished before: kept"
     assert not result.failed
     for record in result.records:
         if record.cell["epsilon"] == 2.0:

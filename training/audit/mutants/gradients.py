@@ -79,7 +79,7 @@ def batch_norm() -> Iterator[Replacement]:
 def big_baskets_count_more() -> Iterator[Replacement]:
     """A customer's k items weigh k to the -1/4 each in popularity, not k to the -1/2: a better estimate."""
 
-    def contribution(h: Any, n_items: int, max_items: int, **_: Any) -> Any:
+    def contribution(h: Any, n_items: int, max_items: int, *_: Any) -> Any:
         sets = recent_items(h, max_items)
         share = np.maximum(sets.lengths, 1) ** -0.25
         return np.bincount(sets.items, np.repeat(share, sets.lengths), n_items).astype(np.float64)

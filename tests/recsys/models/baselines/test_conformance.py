@@ -21,7 +21,7 @@ LEARNERS = {
     "up_cf": (UpCf, {}),
     "item_knn": (ItemKnn, {"neighbours": 6}),
     "ease": (Ease, {"ridge": 1.0}),
-    "implicit_als": (ImplicitAls, {"factors": 4}),
+    "implicit_als": (ImplicitAls, {"factors": 2}),  # two tastes: what more would fit depends on the start
 }
 COUNTERS = {"popularity": (GlobalTop, {}), "gp_topfreq": (GpTopFreq, {})}
 EVERY = {**COUNTERS, **LEARNERS}
