@@ -58,7 +58,7 @@ def test_ordering_is_found_from_the_columns(write_silo: WriteSilo, ending: str, 
     for nobodys in (["2024-05-01", None, None], [None] * 3):  # what customers have in a column tells nothing
         unfilled = silo(order_no=[1, 2, 3], timestamp=nobodys)
         assert unfilled.ordering is Ordering.TIMESTAMP
-        with pytest.raises(DataContractError, match="no values, but the silo's ordering|missing value"):
+        with pytest.raises(DataContractError, match=r"no values, but the silo's ordering|missing value"):
             unfilled.read(Table.INTERACTIONS)
     numbered = replace(unfilled, declared_ordering=Ordering.ORDER_NUMBER)
     assert numbered.read(Table.INTERACTIONS).num_rows == 3
