@@ -19,10 +19,10 @@ class Weighing:
 
         (decay^a + f first_purchase) x s^-basket_power x 2^(-d / half_life)
 
-    a: baskets ago; f: 1 if it is the first of its item by this customer, else 0; s: distinct items in its
-    basket; d: days before the customer's latest purchase. An item weighs the most that one of its purchases
-    does. With `first_purchase` the sum leans to what customers take up, which is what new items have to be
-    ranked by: what is bought again and again is owned by most who will ever want it.
+    a: baskets ago; f: 1 if it is the first of its item in the customer's history as read, else 0; s: distinct
+    items in its basket; d: days before the customer's latest purchase. An item weighs the most that one of
+    its purchases does. With `first_purchase` the sum leans to what customers take up, which is what new items
+    have to be ranked by: what is bought again and again is owned by most who will ever want it.
 
     decay: in (0, 1]; basket_power: 0 or more; first_purchase: 0 or more; half_life: days, above 0, of data
         with timestamps alone; None: days do not matter
