@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.history import SECONDS_PER_DAY
+from recsys.data.split import Split
 from recsys.errors import PlanError
 from recsys.models import demand, followups, popularity, season
 from recsys.models.hazard import appeal
@@ -81,6 +82,13 @@ def demand_units(
     end = end_day(settings, data.dataset.histories.utc_offset_seconds)
     scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
     return demand.contribution(data.dataset.histories, scope)
+
+
+def held_out(data: TrainingData) -> Split:
+    """What a model is measured by. Raises PlanError where nothing was held out: settings decide that."""
+    if data.held_out is None:
+        raise PlanError("nothing was held out to measure by; set 'until' and use data with timestamps")
+    return data.held_out
 
 
 def end_day(settings: SiloSettings, utc_offset_seconds: int) -> int:

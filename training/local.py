@@ -33,6 +33,7 @@ from training.exact import (
     RhythmRound,
     demand_units,
     followup_cells,
+    held_out,
     popularity_counts,
     rhythm_examples,
     season_days,
@@ -164,9 +165,7 @@ def metrics_sum(
     Raises PlanError where nothing was held out.
     """
     _need(reservation, plan)
-    if data.held_out is None:
-        raise PlanError("nothing was held out to measure by; set 'until' and use data with timestamps")
-    rows = evaluation.contribution(data.held_out, published)
+    rows = evaluation.contribution(held_out(data), published)
     return _release(METRICS, rows.sum(axis=0), data, plan, reservation)
 
 

@@ -19,7 +19,7 @@ from recsys.silos.config import FederationConfig, SiloConfig
 from recsys.silos.ledger import open_ledger
 from training import loading, local
 from training.config import DEMAND, FOLLOWUPS, METRICS, RHYTHM, SEASON, TIMED, TOWERS, SiloSettings
-from training.exact import end_day
+from training.exact import end_day, held_out
 from training.loading import TrainingData
 from training.makers import MAKERS
 from training.messages import Request
@@ -119,6 +119,8 @@ class Node:
             raise OrderingError(f"'{stage}' needs timestamps, which silo '{self.config.name}' does not have")
         if stage in (RHYTHM, SEASON, DEMAND):
             end_day(settings, self.silo.utc_offset_seconds)
+        if stage == METRICS:
+            held_out(data)
         if stage == FOLLOWUPS:
             where = f"silo '{self.config.name}': followups_exclude"
             check_excluded(self.config.followups_exclude, self.catalogue, where)

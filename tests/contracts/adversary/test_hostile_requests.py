@@ -146,17 +146,31 @@ def test_an_order_that_the_data_do_not_have_is_refused_whoever_is_in_them(unorde
     assert not unordered.ledger().events()
 
 
+def measured(node: Node, plan: PrivacyPlan, stage: str, **changes) -> Request:
+    """A request with all arrays that a stage may ask for, under a plan of it alone."""
+    told = request(node, replace(plan, releases=(ReleasePlan(stage, 1.0, 20.0),)), stage, **changes)
+    n = len(node.catalogue)
+    told.arrays.update(usual=np.zeros(n), vectors=np.zeros((n, 2)), history_table=np.zeros((n, 2)))
+    if stage == "rhythm":
+        told.arrays.update(parameters=np.zeros(DIMENSIONS))
+    return told
+
+
 @pytest.mark.parametrize("stage", ["intervals", "rhythm", "season", "followups", "demand", "metrics"])
 def test_what_needs_timestamps_costs_nothing_without_whoever_is_in_the_data(
     unordered, plan, stage: str
 ) -> None:
-    timed = replace(plan, releases=(ReleasePlan(stage, 1.0, 20.0),))
     settings = TrainingConfig().silo_settings(ordered=False).model_dump_json()
-    n = len(unordered.catalogue)
-    told = request(unordered, timed, stage, settings=settings)
-    told.arrays.update(usual=np.zeros(n), vectors=np.zeros((n, 2)), history_table=np.zeros((n, 2)))
-    if stage == "rhythm":
-        told.arrays.update(parameters=np.zeros(DIMENSIONS))
+    told = measured(unordered, plan, stage, settings=settings)
     with pytest.raises(OrderingError, match="needs timestamps"):
         unordered.release(told)
     assert not unordered.ledger().events()
+
+
+@pytest.mark.parametrize("stage", ["rhythm", "season", "demand", "metrics"])
+def test_what_needs_a_moment_that_nobody_told_costs_nothing(node, plan, stage: str) -> None:
+    before = node.ledger().head()
+    told = measured(node, plan, stage)
+    with pytest.raises(PlanError, match="set 'until'"):
+        node.release(told)
+    assert node.ledger().head() == before
