@@ -17,7 +17,8 @@ PACKAGES = ("shop", "tests")
 FILES = {
     "pyproject.toml": """
         [tool.pytest.ini_options]
-        addopts = "-q --import-mode=importlib"
+        # Without plugins that take seconds to import.
+        addopts = "-q --import-mode=importlib PLUGINS"
         pythonpath = ["."]
         markers = ["evidence: a row of the evidence"]
         [project.entry-points."shop.checks"]
@@ -65,10 +66,13 @@ FILES = {
 }
 
 
+PLUGINS = ["anyio", "xdist", "xdist.looponfail", "pytest_cov", "hypothesispytest"]
+
+
 def make_checkout(root: Path) -> Book:
     """Write the files; two test files of seven tests that record rows, in three parts."""
     for name, text in FILES.items():
-        write(root, name, text)
+        write(root, name, text.replace("PLUGINS", " ".join(f"-p no:{name}" for name in PLUGINS)))
     return Book(root, PACKAGES)
 
 
