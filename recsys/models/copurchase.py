@@ -195,4 +195,5 @@ def _most(
     """The largest a with which every part of a customer is small enough to be added up; float64 [n]."""
     largest = np.full(len(taken), SMALLEST_SCALE)
     np.maximum.at(largest, rows, scales)
-    return np.minimum(MOST_PAIR / largest**2, MOST_OTHERS / np.maximum(taken * largest, SMALLEST_SCALE))
+    others = np.maximum(taken * largest, SMALLEST_SCALE)
+    return np.asarray(np.minimum(MOST_PAIR / largest**2, MOST_OTHERS / others))

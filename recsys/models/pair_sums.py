@@ -57,7 +57,8 @@ class Usual:
         """By how much grids may lengthen the vector of a customer with k items, at most; float64 [n].
 
         times: float64 [n], the factor of u u'. Pairs are cut by less than a step, at most k^2 / 2 of them;
-        k numbers that go with u, and the factor, are off by half a step, and so is each u u' that it goes with.
+        the k numbers that go with u are off by half a step each, and so are the factor of u u' and each entry
+        of u u' itself.
         """
         m, length = len(self.steps), float(np.sqrt((self.values**2).sum()))
         off = 2.0 ** -(CHANCE_BITS + 1) * np.sqrt(m * (m - 1) / 2.0)
@@ -89,7 +90,7 @@ def exact_sum(
 def pair_sums(
     sets: ItemSets, local: NDArray[np.int32], weight: Floats, scale: Floats, reach: Ints, widths: Ints
 ) -> Floats:
-    """Sum over customers of a_c scale_i scale_j over the pairs that each one has, in steps; float64 [n_pairs].
+    """Sum over customers of a_c scale_i scale_j for the pairs that each one has, in steps; float64 [n_pairs].
 
     local: int32 [total], positions in the scope of the items of `sets`; weight: float64 [n], a_c
     Memory is bounded by `CELLS_AT_ONCE` and a row of a customer's items, whatever and however many they are.
