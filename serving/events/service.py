@@ -52,7 +52,7 @@ async def accept(state: State, incoming: Sequence[EventIn]) -> dict[str, Any]:
 
 
 def _by_customer(state: State, incoming: Sequence[EventIn]) -> tuple[list[tuple[int, Event]], list[Refusal]]:
-    """With their indices, the events of customers whose events are all sound; of the others, a refusal each."""
+    """With their indices, events of customers whose events are all sound; of the others, a refusal each."""
     checked, refused = list[tuple[int, Event]](), dict[str, Refusal]()
     for index, one in enumerate(incoming):
         if one.customer_id in refused:

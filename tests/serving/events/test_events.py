@@ -114,7 +114,8 @@ def test_one_customers_events_are_all_or_nothing(
 def test_one_customers_fault_keeps_no_others_events_out(
     client: TestClient, bad: dict[str, Any], status: int, code: str, field: str
 ) -> None:
-    response = send(client, event("a", NEW, 48), bad, event("a", bad["customer_id"], 7))
+    sound = event("a", NEW, 48)
+    response = send(client, sound, bad, event("a", bad["customer_id"], 7))
     assert response.status_code == 202
     answer = response.json()
     assert (answer["accepted"], answer["duplicates"]) == (1, 0)
@@ -124,7 +125,7 @@ def test_one_customers_fault_keeps_no_others_events_out(
     assert refused["message"]
     assert refused["what_to_do"]
     assert item(48) in shown(client, NEW)
-    assert send(client, event("a", NEW, 48)).json() == {"accepted": 0, "duplicates": 1}
+    assert send(client, sound).json() == {"accepted": 0, "duplicates": 1}
 
 
 def test_the_first_fault_is_told_where_nothing_was_taken(client: TestClient) -> None:
