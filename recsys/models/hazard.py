@@ -124,7 +124,7 @@ def _curves(pairs: Rhythms, appeals: Floats, theta: Floats, clock: Clock | None)
     for start in range(0, len(pairs), AT_ONCE):
         part = pairs.where(slice(start, start + AT_ONCE))
         part, edges = (part, EDGES) if clock is None else clock(part)
-        # Not `@`: a product of matrices rounds a row by where in the block it stands, so by who else is there.
+        # Not `@`: it rounds a row by where in the block it stands, and so by who else is there.
         base = np.einsum("pk,k->p", fixed_columns(part, appeals), theta[:7])
         log_hazards = base[:, None] + np.einsum("pbk,k->pb", _varying(part, edges), theta[7:])
         hazards = np.exp(np.clip(log_hazards, LEAST_LOG, MOST_LOG))

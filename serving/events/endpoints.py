@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
 from serving.errors import ADD_CUSTOMER
-from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn
+from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn, EventsPartlyAccepted
 from serving.events.service import accept
 from serving.responses import json_response
 from serving.routes import Route
@@ -24,7 +24,10 @@ router = APIRouter(prefix="/v1", tags=["Events"], route_class=Route)
     status_code=202,
     response_class=Response,
     responses={
-        202: ok_example(EventsAccepted, {"accepted": 2, "duplicates": 0}, "Stored"),
+        202: {
+            **ok_example(EventsAccepted, {"accepted": 2, "duplicates": 0}, "Stored"),
+            "model": EventsAccepted | EventsPartlyAccepted,
+        },
         403: error_example(
             "no_consent",
             "customer 'c-00007' has not consented to training or personalisation",

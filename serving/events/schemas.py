@@ -102,9 +102,12 @@ class EventsAccepted(BaseModel):
 
     accepted: int = Field(description="Stored now.")
     duplicates: int = Field(description="Already stored, same customer, same id and same content.")
-    refused: list[EventsRefused] | None = Field(
-        default=None, description="Only there if some customers' events were not stored; one entry for each."
-    )
+
+
+class EventsPartlyAccepted(EventsAccepted):
+    """What became of a batch of several customers of whom some were refused."""
+
+    refused: list[EventsRefused] = Field(description="One entry for each customer whose events were not.")
 
 
 EXAMPLES: dict[str, Any] = {
