@@ -57,6 +57,10 @@ class Profiles:
         """What the customer consented to; None for a customer this silo does not know."""
         return self._consents.get(customer_id)
 
+    def customers(self) -> list[str]:
+        """All that this silo knows, by id, whatever they consented to."""
+        return sorted(self._consents)
+
     def history(self, customer_id: str) -> Histories:
         """The events of one customer who consented to personalisation (KeyError otherwise), oldest first."""
         merged = self._merged.get(customer_id)
