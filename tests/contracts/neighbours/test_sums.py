@@ -46,7 +46,9 @@ def test_a_sum_moves_by_the_customers_own_part_alone(
         )
         for name, add_up in SUMS.items():
             one, other, own = add_up(with_one), add_up(without), add_up(only)
-            np.testing.assert_allclose(one - other, own, rtol=0.0, atol=1e-9, err_msg=f"{number} {name} {gone}")
+            np.testing.assert_allclose(
+                one - other, own, rtol=0.0, atol=1e-9, err_msg=f"{number} {name} {gone}"
+            )
             share = float(np.linalg.norm(own)) / local.BOUNDS[name]
             moved, furthest = moved + (share > 0.0), max(furthest, share)
     evidence(
