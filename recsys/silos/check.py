@@ -10,25 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.data.areas import area_codes, area_names
-from recsys.data.codes import encoded
 from recsys.data.contracts import Table, empty
-from recsys.data.history import EventType, Ordering
+from recsys.data.history import Ordering
 from recsys.data.source import source_of
 from recsys.data.vocab import Catalogue
 from recsys.errors import DataContractError
-from recsys.silos.base import Scanned, Silo
+from recsys.silos.base import Scanned, Silo, sifted
+from recsys.silos.tables import SiloTables, narrow, somewhere
 
-
-@dataclass(frozen=True, eq=False)
-class SiloTables:
-    """The five checked tables of a silo; no row refers to what is not there."""
-
-    interactions: pa.Table
-    items: pa.Table
-    customers: pa.Table
-    stores: pa.Table
-    stock: pa.Table
+BREACH = (DataContractError, pa.ArrowException)
+"""What strict reading raises, of whatever row; what is not a customer's is raised again by sifting."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +55,30 @@ def read_checked(silo: Silo, catalogue: Catalogue | None = None) -> SiloTables:
     return tables
 
 
-def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
-    """`read_checked` for whoever needs only what histories are made of: a fraction of the memory.
+def read_sound(silo: Silo, catalogue: Catalogue | None = None) -> SiloTables:
+    """All tables without what breaks the contract: of each customer the rows that keep it, perhaps none.
 
-    Interactions have the columns of `narrow` alone. Errors are those of `read_checked`.
+    `read_checked` where nothing breaks it. Elsewhere rows of customers that do are set aside, and rows of
+    items or customers that the silo's tables do not list; a store that is not listed counts as unknown.
+    Nothing is told or counted of what was set aside: `silo check` names it. Raises DataContractError for what
+    is wrong with a file, a column or a public table.
+
+    Guarantee: unit one customer, relation add or remove one: what is read of a customer, and whether anything
+    is read at all, depends on that customer's own rows and on public tables, columns and settings alone.
+    """
+    try:
+        return read_checked(silo, catalogue)
+    except BREACH:
+        return _sifted(silo, catalogue)
+
+
+def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
+    """`read_sound` for whoever needs only what histories are made of: a fraction of the memory.
+
+    Interactions have the columns of `narrow` alone. Errors are those of `read_sound`.
     """
     if not isinstance(silo, Scanned):
-        return _narrowed(read_checked(silo, catalogue))
+        return _narrowed(read_sound(silo, catalogue))
     try:
         others = {table.value: silo.read(table) for table in Table if table is not Table.INTERACTIONS}
         tables = SiloTables(empty(Table.INTERACTIONS), **others)
@@ -79,36 +87,20 @@ def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
             _require_known_interactions(part, tables)
             parts.append(narrow(part, tables))
         _require_known_others(tables, catalogue)
-    except DataContractError:
-        # Read whole, an error has its row's number in the file, and ids that only seemed to repeat pass.
-        return _narrowed(read_checked(silo, catalogue))
+    except BREACH:
+        return _narrowed(_sifted(silo, catalogue))
     return replace(tables, interactions=pa.concat_tables(parts))
 
 
-def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
-    """The columns that histories are made of: ids and events as dictionary codes, quantities as float32.
-
-    Where stores have areas, `area` says which one an event is in, as in `area_codes`.
-    """
-    areas = {}
-    if len(area_names(tables.stores)) > 1:
-        areas["area"] = pa.array(area_codes(interactions["store_id"], tables.stores))
-    return pa.table(
-        {
-            "customer_id": encoded(interactions["customer_id"], _values(tables.customers["customer_id"])),
-            "item_id": encoded(interactions["item_id"], _values(tables.items["item_id"])),
-            "event": encoded(interactions["event"], pa.array([event.value for event in EventType])),
-            "quantity": interactions["quantity"].cast(pa.float32(), safe=False),
-            "timestamp": _copied(interactions["timestamp"]),
-            "order_no": _copied(interactions["order_no"]),
-            **areas,
-        }
-    )
-
-
-def _copied(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same numbers in memory of their own: a column as it was read keeps its whole batch in memory."""
-    return pc.add(column.cast(pa.int64()), 0).cast(column.type)
+def _sifted(silo: Silo, catalogue: Catalogue | None) -> SiloTables:
+    tables = SiloTables(*(sifted(silo, table) for table in Table))
+    _require_known_others(tables, catalogue)
+    rows = tables.interactions
+    for column, known in (("item_id", tables.items), ("customer_id", tables.customers)):
+        rows = rows.filter(pc.is_in(rows[column], value_set=known[column].combine_chunks()))
+    if tables.stores.num_rows:
+        rows = somewhere(rows, tables.stores["store_id"].combine_chunks())
+    return replace(tables, interactions=rows)
 
 
 def _narrowed(tables: SiloTables) -> SiloTables:
@@ -161,10 +153,6 @@ def _require_known(table: pa.Table, column: str, known: pa.ChunkedArray, where: 
             column=column,
             row=row,
         )
-
-
-def _values(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
 
 
 def _time(value: pa.Scalar) -> datetime | None:

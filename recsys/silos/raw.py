@@ -15,15 +15,35 @@ import pyarrow.parquet as pq
 
 from recsys.data.duck import connect
 from recsys.errors import DataContractError, Location
+from recsys.silos.lines import LineFile
 
 CHUNK_BYTES = 1 << 22
 DELIMITERS = ",;\t|"
 PARQUET_MAGIC = b"PAR1"
 
 
-def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
-    """The named columns that the file has, in file order of rows; CSV values as text, empty ones as null."""
-    return _query(path, _selection(path, columns))
+def read_raw(path: Path, columns: Sequence[str], *, by_line: bool = False) -> pa.Table:
+    """The named columns that the file has, in file order of rows; CSV values as text, empty ones as null.
+
+    by_line: each row of a CSV file has to stand in a line of its own, so that no row reaches into another.
+    """
+    rows = _query(path, _selection(path, columns))
+    broken = lines_of(path).first_broken() if by_line and path.suffix == ".csv" else None
+    if broken is not None:
+        raise DataContractError(
+            Location(str(path), broken),
+            "broken row: a line break or a zero byte in a value, or a quote amid one",
+            "write each row in a line of its own, values with quotes in double quotes",
+        )
+    return rows
+
+
+def lines_of(path: Path) -> LineFile:
+    """A CSV file as lines, as its header says."""
+    names, delimiter = _header(path)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline()
+    return LineFile(path, names, delimiter, b"\r" if line.endswith("\r") else b"\n")
 
 
 def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
@@ -42,15 +62,21 @@ def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table
             if part:
                 yield pa.Table.from_batches(part)
         except (duckdb.Error, pa.ArrowException) as error:
-            raise _damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
 
 
 def _selection(path: Path, columns: Sequence[str]) -> str:
+    present = ", ".join(map(_quoted, present_columns(path, columns)))
+    return f"select {present} from {_relation(path)}"  # noqa: S608
+
+
+def present_columns(path: Path, columns: Sequence[str]) -> list[str]:
+    """Those of the named columns that the file has; DataContractError if it has none."""
     present = [name for name in column_names(path) if name in columns]
     if not present:
         names = ", ".join(columns)
         raise DataContractError(Location(str(path)), "missing column: no known one", f"use the names {names}")
-    return f"select {', '.join(map(_quoted, present))} from {_relation(path)}"  # noqa: S608
+    return present
 
 
 def column_names(path: Path) -> list[str]:
@@ -63,7 +89,7 @@ def column_names(path: Path) -> list[str]:
     try:
         names: list[str] = pq.read_schema(path).names
     except pa.ArrowException as error:
-        raise _damaged(path, str(error)) from None
+        raise damaged(path, str(error)) from None
     return names
 
 
@@ -85,10 +111,11 @@ def _query(path: Path, sql: str) -> pa.Table:
         try:
             return connection.sql(sql, params=parameters).to_arrow_table()
         except duckdb.Error as error:
-            raise _damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
 
 
-def _damaged(path: Path, message: str) -> DataContractError:
+def damaged(path: Path, message: str) -> DataContractError:
+    """The error for a file that DuckDB or Arrow could not read, and why."""
     first = message.splitlines()[0]
     line = re.search(r"CSV Error on Line: (\d+)", message)
     if line is None:

@@ -84,7 +84,6 @@ def test_fractional_ids_are_a_wrong_type() -> None:
         ("quantity", [True, False], None, "wrong type bool"),
         ("order_no", [1.0, 2.5], 2, "wrong type"),
         ("order_no", [1, None], 2, "missing value"),
-        ("event_id", ["e", "e"], 2, "duplicate"),
         ("event_id", ["e", ""], 2, "empty id"),
         ("timestamp", [1.5, 2.5], None, "expected a time"),
     ],
@@ -209,6 +208,16 @@ def test_times_that_are_none(values: Any, row: int, problem: str) -> None:
     error = fails_in("timestamp", values)
     assert error.location.row == row
     assert problem in error.problem
+
+
+def test_an_event_id_is_its_customers_own() -> None:
+    alike = pa.table({"customer_id": ["a", "b", "a"], "item_id": ["x"] * 3, "event_id": ["e", "e", "f"]})
+    assert conform(Table.INTERACTIONS, alike, source="s").num_rows == 3
+    error = fails(
+        Table.INTERACTIONS, {"customer_id": ["a", "b", "a"], "item_id": ["x"] * 3, "event_id": ["e"] * 3}
+    )
+    assert error.location.row == 3
+    assert "duplicate: row 1 has the same customer_id and event_id" in error.problem
 
 
 def test_times_just_now_are_not_in_the_future() -> None:
