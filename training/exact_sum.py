@@ -2,9 +2,9 @@
 
 Floating point rounds a sum by everything that is in it. A server can choose parameters under which gradients
 cancel, and what is rounded then grows beyond the bound of one customer. Here each customer's factors are put
-on a binary grid for themselves; products of numbers on it are whole multiples of one step, and float64 adds up
-those of hundreds without rounding, in whatever order and with whatever instructions a matrix product takes.
-From there sums go into integers. (Splitting factors so that products are exact: Ozaki et al. 2012.)
+on a binary grid for themselves; products of numbers on it are whole multiples of one step, and float64 adds
+up those of hundreds without rounding, in whatever order and with whatever instructions a matrix product
+takes. From there sums go into integers. (Splitting factors so that products are exact: Ozaki et al. 2012.)
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def put_on_steps(coefficients: Tensor, steps: Tensor) -> None:
 
 
 class WholeSum:
-    """A sum of whole numbers: int64 of a shape, and what was carried from it once it could become too large."""
+    """A sum of whole numbers: int64 of a shape, and what was carried from it before it became too large."""
 
     def __init__(self, *shape: int) -> None:
         self.low = torch.zeros(shape, dtype=torch.int64)
@@ -58,7 +58,7 @@ class WholeSum:
         self.high = carried if self.high is None else self.high + carried
 
     def limbs(self, count: int) -> list[Tensor]:
-        """The sum as so many numbers, 1 or 2; carries if there are two, and `low` alone must hold it if not."""
+        """The sum as so many numbers: 2, carried once more, or 1, if `low` is known to hold all of it."""
         if count == 1:
             return [self.low]
         self.carry()

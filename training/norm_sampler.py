@@ -82,7 +82,7 @@ class GradientSum:
 
     @torch.no_grad()
     def gradients(self, batch: Batch, backprops: Tensor) -> Gradients:
-        """backprops: c = dloss / dscores, [B, L + K]; rounded in place, to negatives, to steps of their size."""
+        """backprops: c = dloss / dscores, [B, L + K]; those to negatives are rounded in place to steps."""
         entries, length = OwnItems.of(batch), batch.history.shape[1]
         customers, weights = entries.customers, entries.weights[:, None]
         to_own = backprops[customers, entries.positions][:, None]

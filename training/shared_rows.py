@@ -23,8 +23,8 @@ class SharedRows:
     Features are few, so their sums come from one sparse product. If no negative is there twice, the items'
     own rows need no sum: their values are the coefficients, times the rows' scales.
 
-    lost: bound on what rounding may take from |X|, as a part of it: sums of n numbers of one sign lose at most
-    n units of float32 (Higham 2002), over a row's items in X itself and over BLOCK squares in its norm
+    lost: bound on what rounding may take from |X|, as a part of it: sums of n numbers of one sign lose at
+        most n units of float32 (Higham 2002), over a row's items in X and over BLOCK squares in its norm
     """
 
     def __init__(self, tower: TwoTower, negatives: Tensor) -> None:
@@ -53,7 +53,10 @@ class SharedRows:
 
 @dataclass(frozen=True)
 class Spread:
-    """X of B customers. sizes: their coefficients' norms, float64 [B]; sums: [used rows, B], of rows that need one."""
+    """X of B customers.
+
+    sizes: at least the norms of their coefficients, float64 [B]; sums: [used rows, B], of rows that need one
+    """
 
     shared: SharedRows
     coefficients: Tensor

@@ -59,11 +59,12 @@ class TableSum:
 
     def add_own(self, items: Tensor, own: Tensor) -> None:
         """Add g to the customers' own items. items: int64 [P]; own: g, float64 [P, d]."""
-        for some, parts in zip(items.split(OWN_ITEMS), own.split(OWN_ITEMS), strict=True):
-            self._items += len(some)
-            if self._items > OWN_ITEMS:
+        for start in range(0, len(items), OWN_ITEMS):
+            some, parts = items[start : start + OWN_ITEMS], own[start : start + OWN_ITEMS]
+            if self._items + len(some) > OWN_ITEMS:
                 self._to_items.carry()
-                self._items = len(some)
+                self._items = 0
+            self._items += len(some)
             self._to_items.low.index_add_(0, some, (parts / self.step).round().long())
 
     def table(self) -> Tensor:
@@ -78,10 +79,9 @@ class TableSum:
         rows, scales = self.tower.rows, self.tower.scales
         total = torch.zeros(self.tower.table.shape, dtype=torch.float64)
         total[rows[:, 0]] = value(limbs, self.step) * scales[:, :1]
-        for scale in scales[0, 1:].unique().tolist():
-            if scale:
-                alike = rows[:, 1:][:, scales[0, 1:] == scale].numpy()
-                total += scale * value(_by_row(alike, len(total), limbs), self.step)
+        for scale in set(scales[0, 1:].tolist()) - {0.0}:
+            alike = rows[:, 1:][:, scales[0, 1:] == scale].numpy()
+            total += scale * value(_by_row(alike, len(total), limbs), self.step)
         return total
 
 

@@ -14,15 +14,26 @@ from recsys.towers.two_tower import TowerConfig, TwoTower, table_shape
 from training.batches import Batch
 from training.objective import LARGEST_PARAMETER, Objective
 
-DIM, LENGTH, BRANDS = 64, 30, 7
+DIM, LENGTH = 64, 30
 SCALES = 1.0, 30.0, 1e3, 0.9 * LARGEST_PARAMETER
 
 
-def an_objective(n_items: int, item_scale: float = 1.0, feature_scale: float = 0.5) -> Objective:
+SHAPES = (
+    {"item_scale": 1.0, "feature_scale": 0.0},
+    {"item_scale": 0.0, "feature_scale": 1.0},
+    {"item_scale": 1e-3, "feature_scale": 1.0, "brands": 2},
+    {"item_scale": 0.2, "feature_scale": 0.5},
+)
+"""What a server may ask for: where rows of features are all that counts, what goes to items cancels in them."""
+
+
+def an_objective(
+    n_items: int, item_scale: float = 1.0, feature_scale: float = 0.5, brands: int = 7
+) -> Objective:
     """A catalogue with brands, all of it compared with each customer's items."""
     random = np.random.default_rng(5)
-    brands = random.integers(n_items, n_items + BRANDS, (n_items, 2))
-    features = ItemFeatures(np.concatenate([np.arange(n_items)[:, None], brands], 1), n_items + BRANDS)
+    rows = random.integers(n_items, n_items + brands, (n_items, 2))
+    features = ItemFeatures(np.concatenate([np.arange(n_items)[:, None], rows], 1), n_items + brands)
     config = TowerConfig(
         embedding_dim=DIM, negatives=n_items, item_scale=item_scale, feature_scale=feature_scale
     )
