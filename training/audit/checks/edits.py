@@ -86,7 +86,7 @@ def busiest(silo: Silo) -> str:
 
 def without(*customers: str) -> Edit:
     """These customers are gone, with all their records."""
-    gone = pa.array(customers)
+    gone = pa.array(customers, pa.string())
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
         if table not in (Table.CUSTOMERS, Table.INTERACTIONS):

@@ -47,7 +47,7 @@ def coupling() -> list[Finding]:
         for name in (*SUMS, TOWERS):
             whole, no_first, no_second, neither = (_released(subject, name, plan) for subject in subjects)
             change = float(np.linalg.norm(whole - no_first - no_second + neither))
-            bound = COUPLED * _bound(plan, name)
+            bound = COUPLED * bound_of(plan, name)
             words = f"{name}: one customer's part moves by {change:.2e} when another one is gone"
             findings.append(Finding("coupling", change <= bound, change, bound, words))
     return findings
@@ -71,8 +71,8 @@ def _sensitivity(*names: str) -> list[Finding]:
 def _moved(name: str, who: str, plan: PrivacyPlan, one: Subject, other: Subject) -> Finding:
     with frozen():
         moved = float(np.linalg.norm(_released(one, name, plan) - _released(other, name, plan)))
-    bound = _bound(plan, name) * (1 + SLACK)
-    words = f"{name}: {who} moves the sum by {moved:.4f}; charged for {_bound(plan, name):g}"
+    bound = bound_of(plan, name) * (1 + SLACK)
+    words = f"{name}: {who} moves the sum by {moved:.4f}; charged for {bound_of(plan, name):g}"
     return Finding("sensitivity", math.isfinite(moved) and moved <= bound, moved, bound, words)
 
 
@@ -80,5 +80,5 @@ def _released(subject: Subject, name: str, plan: PrivacyPlan) -> NDArray[np.floa
     return subject.release(name, plan).astype(np.float64)
 
 
-def _bound(plan: PrivacyPlan, name: str) -> float:
+def bound_of(plan: PrivacyPlan, name: str) -> float:
     return EVERYONE.clip_norm if name == TOWERS else plan.release(name).clip_norm
