@@ -85,11 +85,11 @@ class Engine:
 
     def _step(self, tower: TwoTower, batch: Batch, plan: DpSgdPlan, noise: SecureNoise) -> _NoisingOptimizer:
         clipper, optimizer = _Clipper(plan, noise.tally), _NoisingOptimizer(tower, plan, noise)
-        total = GradientSum(tower, batch.negatives)
+        total = GradientSum(tower, batch.negatives, plan.clip_norm)
         for chunk in batch.chunks(self.physical_batch):
             self._add(total, clipper, chunk.padded(self.physical_batch))
-        tower.table.grad = total.table()
-        optimizer.pre_step()  # adds up and noises, once
+        optimizer.take(total.table())
+        optimizer.pre_step()  # noises, once
         return optimizer
 
     def _add(self, total: GradientSum, clipper: _Clipper, chunk: Batch) -> None:
@@ -99,7 +99,7 @@ class Engine:
             raise TrainingError(f"losses of shape {list(losses.shape)}: one per customer is needed")
         (backprops,) = torch.autograd.grad(losses.sum(), scores)
         found = total.gradients(chunk, backprops)
-        total.add(found, clipper.coefficients(total.norms(found)))
+        total.add(found, clipper.coefficients(total.bounds(found)))
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,15 @@ class _NoisingOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
             loss_reduction=SUM,
         )
         self.noise = noise
+
+    def take(self, total: Tensor) -> None:
+        """The clipped sum, float64 [rows, embedding_dim]; Opacus would round it to the table's float32."""
+        self._total = total
+
+    def accumulate(self) -> None:
+        """The sum is whole already."""
+        for parameter in self.params:
+            parameter.summed_grad = self._total
 
     def add_noise(self) -> None:
         """Noise and sum are added in float64 and then rounded, as in every other release."""

@@ -12,6 +12,7 @@ is that of Goodfellow (2015) and Li et al. (2022), here for the tied table.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,29 +21,41 @@ from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
 from training.batches import Batch
+from training.exact_sum import FACTOR_BITS, FINE_BITS, MASS, RANGE, factor_steps, grid_step, on_steps
 from training.own_items import OwnItems
 from training.shared_rows import SharedRows
+from training.table_sum import TableSum
 
 SLACK = 1e-6  # of the squared terms: more than what is lost where float32 products enter float64 sums
+MARGIN = 1 - 2.0**-20  # of the bound: coefficients and the table's entries are rounded by less
 
 
 @dataclass(frozen=True)
 class Gradients:
     """The gradients of B customers as factors.
 
-    users: u, [B, d]; to_negatives: c, [B, K]; own: g, [P, d], of the entries of `entries`
+    users: u, [B, d]; to_negatives: c, [B, K], multiples of `steps`, float64 [B]; own: g, [P, d], of the
+    entries of `entries`
     """
 
     users: Tensor
     to_negatives: Tensor
+    steps: Tensor
     own: Tensor
     entries: OwnItems
 
 
 class GradientSum:
-    """Adds up clipped gradients of one step, chunk by chunk, for a model whose parameters stand still."""
+    """Adds up clipped gradients of one step, chunk by chunk, for a model whose parameters stand still.
 
-    def __init__(self, tower: TwoTower, negatives: Tensor) -> None:
+    Guarantee: whatever the parameters are, a customer's part of the sum is a function of that customer's row
+    of a chunk and of public numbers, and its L2 norm is at most `clip_norm` if its coefficient is at most
+    `clip_norm` over its bound. Parts are added up exactly (`training.exact_sum`), so that the sum does not
+    depend on their order and removing a customer removes just that customer's part. The table of the sum is
+    rounded once to float64.
+    """
+
+    def __init__(self, tower: TwoTower, negatives: Tensor, clip_norm: float) -> None:
         self.tower = tower
         with torch.no_grad():
             self.items = tower.items()
@@ -51,8 +64,8 @@ class GradientSum:
         self.candidates = self.items if whole else self.items[negatives]
         self.shared = SharedRows(tower, negatives)
         self._used = tower.scales.any(0)
-        self._negatives_sum = torch.zeros_like(self.candidates)
-        self._items_sum = torch.zeros_like(self.items)
+        self._clip_norm = clip_norm
+        self._sum = TableSum(tower, negatives, grid_step(clip_norm))
 
     @torch.no_grad()
     def scores(self, batch: Batch) -> Tensor:
@@ -68,36 +81,69 @@ class GradientSum:
 
     @torch.no_grad()
     def gradients(self, batch: Batch, backprops: Tensor) -> Gradients:
-        """backprops: c = dloss / dscores, [B, L + K]."""
+        """backprops: c = dloss / dscores, [B, L + K]; to negatives they are taken on steps of their size."""
         entries, length = OwnItems.of(batch), batch.history.shape[1]
         customers, weights = entries.customers, entries.weights[:, None]
         to_own = backprops[customers, entries.positions][:, None]
         to_negatives = backprops[:, length:]
+        steps = factor_steps(torch.linalg.vector_norm(to_negatives, dim=1))
+        to_negatives = on_steps(to_negatives, steps)
         own, users = self._users(entries)
         pulls = to_negatives @ self.candidates + entries.by_customer(to_own * own)
         pushed = to_own * users[customers] + weights * pulls[customers]
         pushed -= (2.0 * weights * to_own) * own
-        return Gradients(users, to_negatives, pushed, entries)
+        return Gradients(users, to_negatives, steps, pushed, entries)
 
     def _users(self, entries: OwnItems) -> tuple[Tensor, Tensor]:
         """The embeddings of the entries' items, [P, d], and of the customers, [B, d]."""
         own = self.items[entries.items]
         return own, entries.by_customer(entries.weights[:, None] * own)
 
-    @torch.no_grad()
     def norms(self, found: Gradients) -> Tensor:
         """L2 norm of each customer's gradient with respect to the whole table, rounded up; float32 [B].
 
         Guarantee: not below the true norm by more than float32 resolves (some 1e-7 of the scale of
-        embeddings), as SLACK of the non-negative terms is added for rounding; so clipping by it bounds a
-        customer's contribution by the clip norm. Handles B = 0.
+        embeddings), as SLACK of the non-negative terms is added for rounding. Handles B = 0.
         """
+        return self._sizes(found)[0].float()
+
+    @torch.no_grad()
+    def bounds(self, found: Gradients) -> Tensor:
+        """What to clip by: norms, and more where the grid or the range of the sum asks for it; float64 [B].
+
+        Guarantee: times a coefficient of at most clip norm / bound, each customer's part on the grid is at
+        most the clip norm long; before parts of the gradient cancel, its entries for negatives are at most
+        RANGE clip norms, and sums over items at most MASS.
+        """
+        norms, spread = self._sizes(found)
+        entries, clip = found.entries, self._clip_norm
+        users = found.users.double().norm(dim=1)
+        norms = norms + self.shared.lost * spread * users
+        own = found.own.double().norm(dim=1)
+        lengths = self.tower.scales.double().norm(dim=1)[entries.items]
+        off = spread / found.steps + entries.by_customer(lengths)
+        off *= grid_step(clip) * 2.0**-FINE_BITS * math.sqrt(found.users.shape[1]) / 2.0
+        room = (MARGIN * clip - off).clamp(min=0.0)
+        largest = torch.stack(
+            [
+                norms * clip / room,
+                found.steps * 2.0**FACTOR_BITS * users / RANGE,
+                torch.linalg.vector_norm(found.to_negatives, 1, dim=1) * users / MASS,
+                entries.by_customer(own) / MASS,
+            ]
+        ).amax(0)
+        return torch.where(norms > 0.0, largest, norms)
+
+    @torch.no_grad()
+    def _sizes(self, found: Gradients) -> tuple[Tensor, Tensor]:
+        """The norms, and |X|; float64 [B]."""
         entries, users = found.entries, found.users.double()
         spread = self.shared.spread(found.to_negatives)
-        squares = spread.squares() * users.square().sum(1) + self._own_squares(found)
+        size = spread.squares()
+        squares = size * users.square().sum(1) + self._own_squares(found)
         along = (found.own.double() * users[entries.customers]).sum(1)
         cross = entries.by_customer(spread.at(entries.customers, entries.items) * along)
-        return (squares * (1.0 + SLACK) + 2.0 * cross).clamp(min=0.0).sqrt().float()
+        return (squares * (1.0 + SLACK) + 2.0 * cross).clamp(min=0.0).sqrt(), size.sqrt()
 
     def _own_squares(self, found: Gradients) -> Tensor:
         """|sum_l e_l (x) g_l|^2, row of the table by row; float64 [B]."""
@@ -120,28 +166,21 @@ class GradientSum:
     @torch.no_grad()
     def add(self, found: Gradients, coefficients: Tensor) -> None:
         """Add each customer's gradient times a coefficient [B]; 0 leaves out also what is no number."""
-        kept, entries = coefficients > 0.0, found.entries
-        users, to_negatives, factors = found.users, found.to_negatives, coefficients
-        own, items, customers = found.own, entries.items, entries.customers
+        factors = coefficients.double()[:, None]
+        kept, customers = factors > 0.0, found.entries.customers
+        users = torch.where(kept, found.users * factors, 0.0)
+        own = torch.where(kept[customers], found.own * factors[customers], 0.0)
         if not kept.all():
-            users, to_negatives, factors = users[kept], to_negatives[kept], factors[kept]
-            among = kept[customers]
-            own, items, customers = own[among], items[among], customers[among]
-        self._negatives_sum += to_negatives.T @ (factors[:, None] * users)
-        self._items_sum.index_add_(0, items, coefficients[customers][:, None] * own)
+            found.to_negatives[~kept[:, 0]] = 0.0
+        self._sum.add_negatives(users, found.to_negatives, found.steps)
+        self._sum.add_own(found.entries.items, own)
 
-    @torch.no_grad()
     def table(self) -> Tensor:
-        """The sum so far, as the gradient of the table; [rows, embedding_dim]."""
-        items = self._items_sum.index_add(0, self.negatives, self._negatives_sum)
-        total = torch.zeros_like(self.tower.table)
-        for rows, scales in zip(self.tower.rows.T, self.tower.scales.T, strict=True):
-            if scales.any():
-                total.index_add_(0, rows, items * scales[:, None])
-        return total
+        """The sum so far, as the gradient of the table; float64 [rows, embedding_dim]."""
+        return self._sum.table()
 
 
 def gradient_norms(tower: TwoTower, batch: Batch, backprops: Tensor) -> Tensor:
     """The norms of `GradientSum.norms` for one batch; float32 [B]."""
-    total = GradientSum(tower, batch.negatives)
+    total = GradientSum(tower, batch.negatives, clip_norm=1.0)
     return total.norms(total.gradients(batch, backprops))

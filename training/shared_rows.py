@@ -13,7 +13,8 @@ from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
 
-BLOCK = 1024
+BLOCK = 256
+UNIT = 2.0**-24  # of float32: what one addition may lose
 
 
 class SharedRows:
@@ -21,6 +22,9 @@ class SharedRows:
 
     Features are few, so their sums come from one sparse product. If no negative is there twice, the items'
     own rows need no sum: their values are the coefficients, times the rows' scales.
+
+    lost: bound on what rounding may take from |X|, as a part of it: sums of n numbers of one sign lose at most
+    n units of float32 (Higham 2002), over a row's items in X itself and over BLOCK squares in its norm
     """
 
     def __init__(self, tower: TwoTower, negatives: Tensor) -> None:
@@ -28,6 +32,7 @@ class SharedRows:
         rows, scales = tower.rows[negatives], tower.scales[negatives]
         self.distinct = len(np.unique(negatives.numpy())) == len(negatives)
         self.own = scales[:, 0].contiguous()
+        self.alike = len(self.own) > 0 and bool((self.own == self.own[0]).all())
         self.position = torch.full((len(tower.rows),), -1)
         if self.distinct:
             self.position[negatives] = torch.arange(len(negatives))
@@ -38,6 +43,8 @@ class SharedRows:
         self.place = torch.full((len(tower.table),), len(used))
         self.place[used] = torch.arange(len(used))
         self.matrix = _matrix(codes.reshape(len(rows), -1), scales[:, self.summed].numpy(), len(used))
+        longest = np.bincount(codes.ravel(), minlength=1).max() if codes.size else 0
+        self.lost = UNIT * (int(longest) + min(BLOCK, len(negatives)))
 
     def spread(self, coefficients: Tensor) -> Spread:
         """coefficients: [B, K]."""
@@ -55,12 +62,15 @@ class Spread:
     def squares(self) -> Tensor:
         """|X|^2, float64 [B], block by block, as a copy of all coefficients in float64 would be large."""
         total = self.sums.double().square().sum(0)
-        if self.shared.distinct:
-            for start in range(0, len(self.shared.own), BLOCK):
-                block = slice(start, start + BLOCK)
-                scaled = self.coefficients[:, block] * self.shared.own[block]
-                total += torch.linalg.vector_norm(scaled, dim=1, dtype=torch.float64).square()
-        return total
+        if not self.shared.distinct or not len(self.shared.own):
+            return total
+        own = torch.zeros_like(total)
+        for start in range(0, len(self.shared.own), BLOCK):
+            block = slice(start, start + BLOCK)
+            part = self.coefficients[:, block]
+            scaled = part if self.shared.alike else part * self.shared.own[block]
+            own += torch.linalg.vector_norm(scaled, dim=1).double().square()
+        return total + (own * self.shared.own[0].double().square() if self.shared.alike else own)
 
     def at(self, customers: Tensor, items: Tensor) -> Tensor:
         """X . e_l of own items; float64 [P]. customers: rows of the coefficients; items: int64 [P] both."""

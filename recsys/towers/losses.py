@@ -64,4 +64,6 @@ class _OwnItemsLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outputs[0][:, None], None, None, None, None, None
+        if not bool((outputs[0] == 1.0).all()):  # of a sum of losses it is all ones
+            gradient = gradient * outputs[0][:, None]
+        return gradient, None, None, None, None, None

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_model():
     length = batch.history.shape[1]
     expected = tower(batch.negatives, batch.history, batch.weights).detach()
     expected[:, :length][~batch.is_own] = 0.0
-    found = GradientSum(tower, batch.negatives).scores(batch)
+    found = GradientSum(tower, batch.negatives, clip_norm=1.0).scores(batch)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -56,7 +56,7 @@ def test_a_customer_gets_the_same_bits_whoever_else_is_there(profile):
         position = int(np.flatnonzero(rows == usable[0])[0])
         batch = batch_of(objective, customers, rows).padded(128)
         tower, backprops, losses = score_gradients(objective, start(objective), batch)
-        total = GradientSum(tower, batch.negatives)
+        total = GradientSum(tower, batch.negatives, clip_norm=1.0)
         gradients = total.gradients(batch, backprops)
         own = gradients.own[gradients.entries.customers == position]
         parts = losses, backprops, total.scores(batch), total.norms(gradients), gradients.users
