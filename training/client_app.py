@@ -20,6 +20,7 @@ from recsys.errors import (
     VoidReleaseError,
 )
 from recsys.privacy.charge import to_json
+from recsys.privacy.charged import to_report
 from recsys.privacy.ledger import Receipt
 from recsys.silos.config import FederationConfig
 from training.config import (
@@ -128,7 +129,7 @@ def _places(node: Node, request: Request, _context: Context) -> tuple[Fields, No
 def _receipts(node: Node, request: Request, _context: Context) -> tuple[Fields, None]:
     ledger = node.ledger()
     charged = ledger.receipts(run_id=request.text("run_id"))
-    lifetime = to_json({"events": [asdict(event) for event in ledger.events()]})
+    lifetime = to_json(to_report(ledger.charges()))
     return {"receipts": _listed(charged), "events": lifetime, "ledger_head": ledger.head()}, None
 
 

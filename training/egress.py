@@ -55,7 +55,11 @@ _TABLE = (
     Declared(
         "epsilon_left", Leaves.PUBLIC, "the silo's cap less what its ledger holds; functions of past plans"
     ),
-    Declared("events", Leaves.PUBLIC, "all events in the silo's ledger; functions of past plans"),
+    Declared(
+        "events",
+        Leaves.PUBLIC,
+        "all events in the silo's ledger, with runs, silos and bounds of their plans; functions of past plans",
+    ),
     Declared(
         "receipts", Leaves.SEALED, "ledger rows of this run: functions of the plan, times, chained digests"
     ),

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from recsys.errors import TrainingError
-from recsys.privacy.events import PrivacyEvent
+from recsys.errors import LedgerError, TrainingError
+from recsys.privacy.charged import Charged, from_report, to_report
 from training.checkpoint import write_atomically
 from training.messages import Reply
 
 FILE = "silo_lifetimes.json"
 
-Lifetimes = dict[str, list[PrivacyEvent]]
+Lifetimes = dict[str, list[Charged]]
 
 
 def known_lifetimes(output: Path) -> Lifetimes:
-    """The last known events of every silo that ever answered. Raises TrainingError if the file is damaged."""
+    """The last known charges of every silo that ever answered. Raises TrainingError if the file is damaged."""
     path = output / FILE
     if not path.exists():
         return {}
     try:
         stored = json.loads(path.read_bytes())
-        return {silo: [PrivacyEvent(**event) for event in events] for silo, events in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return {silo: from_report(_report(kept)) for silo, kept in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError, LedgerError) as error:
         raise TrainingError(f"{path}: not readable ({error}); restore it from a copy") from None
 
 
@@ -37,11 +37,16 @@ def remember(output: Path, replies: Mapping[str, Reply]) -> Lifetimes:
     """Keep what these silos say of their ledgers' lifetimes; returns it. Others keep what was last known."""
     said = {silo: reported(reply) for silo, reply in replies.items()}
     known = known_lifetimes(output) | said
-    content = {silo: [asdict(event) for event in events] for silo, events in sorted(known.items())}
+    content = {silo: to_report(charged) for silo, charged in sorted(known.items())}
     write_atomically(output / FILE, json.dumps(content).encode())
     return said
 
 
-def reported(reply: Reply) -> list[PrivacyEvent]:
-    """All events in a silo's ledger, as it answered."""
-    return [PrivacyEvent(**event) for event in json.loads(str(reply.fields["events"]))["events"]]
+def reported(reply: Reply) -> list[Charged]:
+    """All charges in a silo's ledger, as it answered; an older silo says the events alone."""
+    return from_report(json.loads(str(reply.fields["events"])))
+
+
+def _report(kept: Any) -> Any:
+    """Files from before plans were recorded hold a list of events for each silo."""
+    return {"events": kept} if isinstance(kept, list) else kept

@@ -188,12 +188,12 @@ class Node:
                 silos=len(self._federation.silos),
                 hidden=self.config.followups_exclude,
             )
-            loaded = self._loaded = (key, data, self._snapshot(data))
+            loaded = self._loaded = (key, data, self._snapshot(request.text("run_id"), data))
         return loaded[1], loaded[2]
 
-    def _snapshot(self, data: TrainingData) -> str:
+    def _snapshot(self, run_id: str, data: TrainingData) -> str:
         key = snapshot_key(self.config.snapshot_key)
-        return snapshot_hmac(key, loading.snapshot_parts(data))
+        return snapshot_hmac(key, run_id, loading.snapshot_parts(data))
 
 
 @lru_cache(maxsize=64)

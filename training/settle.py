@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.privacy import accountant
-from recsys.privacy.claim import statement
+from recsys.privacy.charged import Charged, events_of
+from recsys.privacy.claim import planned, statement
 from recsys.privacy.ledger import Ledger, Receipt
-from recsys.privacy.plan import PrivacyEvent, PrivacyPlan
+from recsys.privacy.plan import PrivacyPlan
+from recsys.privacy.person import Person, person_of
 from recsys.privacy.registry_entry import registry_entry
 from recsys.privacy.statement import DataKind, PrivacyStatement
 from training.assurance import differences
@@ -19,7 +21,7 @@ from training.session import Session
 
 STATEMENT, SPENT, REGISTRY_ENTRY = "statement.json", "spent.json", "registry_entry.json"
 
-Events = list[PrivacyEvent]
+Charges = Sequence[Charged]
 
 
 def settle(session: Session, kind: DataKind) -> dict[str, Any]:
@@ -46,11 +48,11 @@ def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyS
     said = remember(session.config.output, replies)
     before = known_lifetimes(session.config.output)
     unconfirmed = sorted(set(plan.registered_customers) - set(replies))
-    most = dict.fromkeys(unconfirmed, list(plan.events()) * session.attempt)
+    most = dict.fromkeys(unconfirmed, planned(plan, session.folder.run_id) * session.attempt)
     receipts = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()}
     void = differences(plan, session.rounds.received, receipts)
-    run = {silo: _charged(found) for silo, found in receipts.items()} | most
-    lifetime = said | {silo: before.get(silo, []) + events for silo, events in most.items()}
+    run = {silo: _charged(plan, found) for silo, found in receipts.items()} | most
+    lifetime = said | {silo: before.get(silo, []) + spent for silo, spent in most.items()}
     heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
     spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
     stated = statement(
@@ -78,27 +80,37 @@ def mirror_receipts(mirror: Ledger, reply: Reply) -> list[Receipt]:
     return receipts
 
 
-def _charged(receipts: Sequence[Receipt]) -> Events:
-    return [receipt.event for receipt in receipts if receipt.kind == "reserve"]
+def _charged(plan: PrivacyPlan, receipts: Sequence[Receipt]) -> list[Charged]:
+    """What a silo's receipts say that it was charged in this run, counted under the run's own plan."""
+    silos, most, promised = frozenset(plan.registered_customers), plan.max_silos_per_person, plan.events()
+    reserved = (receipt for receipt in receipts if receipt.kind == "reserve")
+    return [Charged(receipt.run_id, receipt.event, silos, most, promised) for receipt in reserved]
 
 
-def _epsilons(plan: PrivacyPlan, run: Mapping[str, Events], lifetime: Mapping[str, Events]) -> dict[str, Any]:
-    person = accountant.person_epsilon(run, plan.max_silos_per_person, plan.delta)
+def _person(plan: PrivacyPlan, spent: Mapping[str, Charges]) -> Person:
+    return person_of(spent, plans={frozenset(plan.registered_customers): plan.max_silos_per_person})
+
+
+def _epsilons(
+    plan: PrivacyPlan, run: Mapping[str, Charges], lifetime: Mapping[str, Charges]
+) -> dict[str, Any]:
+    person, ever = _person(plan, run).epsilon(plan.delta), _person(plan, lifetime)
     return {
         "target_epsilon": plan.target_epsilon,
         "delta": plan.delta,
-        "max_silos_per_person": plan.max_silos_per_person,
+        "max_silos_per_person": ever.max_silos_per_person,
         "plan_fingerprint": plan.fingerprint(),
         "person_epsilon": person,
         "within_target": person <= plan.target_epsilon,
-        "person_epsilon_lifetime": accountant.person_epsilon(lifetime, plan.max_silos_per_person, plan.delta),
+        "person_epsilon_lifetime": ever.epsilon(plan.delta),
+        "silos_not_given": list(ever.not_given),
         "silos": {silo: _account(plan, run[silo], lifetime[silo]) for silo in sorted(run)},
     }
 
 
-def _account(plan: PrivacyPlan, run: Events, lifetime: Events) -> dict[str, float]:
+def _account(plan: PrivacyPlan, run: Charges, lifetime: Charges) -> dict[str, float]:
     return {
-        "epsilon": accountant.epsilon(run, plan.delta),
-        "epsilon_lifetime": accountant.epsilon(lifetime, plan.delta),
+        "epsilon": accountant.epsilon(events_of(run), plan.delta),
+        "epsilon_lifetime": accountant.epsilon(events_of(lifetime), plan.delta),
         "reservations": len(run),
     }

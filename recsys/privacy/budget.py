@@ -1,16 +1,21 @@
-"""What was spent and what is left, from the ledgers, silo by silo and for the worst-off person."""
+"""What was spent and what is left, from the ledgers' rows, silo by silo and for the worst-off person.
+
+Guarantee: every epsilon, delta, bound and count comes from rows; a configured cap stands in only where no row
+holds one, and is marked. So a file that is edited afterwards changes nothing that is shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from recsys.privacy import accountant
 from recsys.privacy import ledger_views as views
-from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.charged import Charged, events_of
 from recsys.privacy.ledger import Cap, Ledger, Row
 from recsys.privacy.ledger_approval import waiting
+from recsys.privacy.person import person_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class SiloBudget:
     releases: reservations, of which `open_releases` were never closed, and `voided_releases` were given up
     (both are spent all the same). purposes: only for a silo's own ledger. waiting: requests for a second
     person's approval, each what the ledger's row says of it. approval_above: from which epsilon of a plan on
-    that is asked (0: every plan, None: never)
+    that is asked (0: every plan, None: never); cap_recorded: False for a configured cap that no row holds
     """
 
     silo: str
@@ -48,20 +53,36 @@ class SiloBudget:
     purposes: tuple[PurposeBudget, ...] = ()
     waiting: tuple[dict[str, Any], ...] = ()
     approval_above: float | None = None
+    cap_recorded: bool = True
+
+
+@dataclass(frozen=True)
+class FederationBudget:
+    """Silos that rows name together, in how many of them a person counts, and which ledgers are not here."""
+
+    silos: tuple[str, ...]
+    max_silos_per_person: int
+    not_given: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class BudgetReport:
-    """All silos' accounts, and at `delta` the epsilon of a person in the worst choice of silos."""
+    """All silos' accounts, and at `delta` the epsilon of a person in the worst choice of silos.
+
+    max_silos_per_person: in how many silos such a person counts, over all federations; not_given: silos that
+    rows name and whose ledgers are not here, counted with a bound on what they spent
+    """
 
     silos: tuple[SiloBudget, ...]
     max_silos_per_person: int
     delta: float
     person_epsilon: float
+    federations: tuple[FederationBudget, ...] = ()
+    not_given: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {**asdict(self), "silos": [asdict(silo) for silo in self.silos]}
+        return asdict(self)
 
 
 def budget_report(
@@ -73,62 +94,91 @@ def budget_report(
 ) -> BudgetReport:
     """The report over the silos' ledgers, by silo name; a mirror stands for the silos it keeps.
 
-    max_silos_per_person: all silos if left out, which is never less. caps: configured caps, for silos whose
-    ledger has none yet.
+    A silo is called as its rows call it, whatever name it is given under.
+    max_silos_per_person: at least so many, and all silos if neither it nor any row says how many. caps:
+    configured caps, for silos whose ledger has none yet. PlanError for fewer silos than rows recorded.
 
-    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given; no others are counted.
+    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given. The person's covers silos
+    that their rows name too (see `recsys.privacy.person`): leaving a ledger out does not make it smaller.
     """
-    sources = _sources(ledgers)
-    accounts = [_account(silo, sources[silo], delta, (caps or {}).get(silo)) for silo in sorted(sources)]
-    silos = max_silos_per_person or max(1, len(sources))
-    spent = {silo: source.events for silo, source in sources.items()}
-    return BudgetReport(tuple(accounts), silos, delta, accountant.person_epsilon(spent, silos, delta))
+    sources = _sources(ledgers, caps or {})
+    accounts = [_account(sources[name], delta) for name in sorted(sources)]
+    charged: dict[str, list[Charged]] = {}
+    for source in sources.values():
+        charged.setdefault(source.silo, []).extend(source.charged)
+    person = person_of(charged, at_least=max_silos_per_person)
+    return BudgetReport(
+        silos=tuple(accounts),
+        max_silos_per_person=max(person.max_silos_per_person, max_silos_per_person or 1),
+        delta=delta,
+        person_epsilon=person.epsilon(delta),
+        federations=tuple(
+            FederationBudget(one.silos, one.max_silos_per_person, one.not_given) for one in person.federations
+        ),
+        not_given=person.not_given,
+    )
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a silo's events were read: its own ledger, or the mirror that keeps its receipts."""
+    """Where a silo's charges were read: its own ledger, or the mirror that keeps its receipts."""
 
+    silo: str
     ledger: Ledger
-    events: Sequence[PrivacyEvent]
+    rows: tuple[Row, ...]
+    charged: tuple[Charged, ...]
+    configured: Cap | None = None
 
 
-def _sources(ledgers: Mapping[str, Ledger]) -> dict[str, _Source]:
+def _sources(ledgers: Mapping[str, Ledger], caps: Mapping[str, Cap]) -> dict[str, _Source]:
     mirrored: dict[str, _Source] = {}
     own: dict[str, _Source] = {}
     for name, ledger in ledgers.items():
         rows = ledger.rows()
-        kept = views.mirrored_events(rows)
-        mirrored |= {silo: _Source(ledger, events) for silo, events in kept.items()}
-        charged = views.own_events(rows)
+        kept = views.mirrored_charges(rows)
+        mirrored |= {silo: _Source(silo, ledger, rows, charged) for silo, charged in kept.items()}
+        charged = views.own_charges(rows)
         if charged or not kept:
-            own[name] = _Source(ledger, charged)
+            silo = next((row.silo for row in rows if row.kind == "reserve"), name)
+            own[silo if silo not in own else name] = _Source(silo, ledger, rows, charged, caps.get(name))
     # A silo's own ledger is the authority, so it comes last.
     return mirrored | own
 
 
-def _account(silo: str, source: _Source, delta: float, configured: Cap | None) -> SiloBudget:
-    ledger, rows = source.ledger, source.ledger.rows()
-    cap = ledger.cap() or configured
-    at = cap.delta if cap else delta
-    spent = accountant.epsilon(source.events, at)
+def _account(source: _Source, default: float) -> SiloBudget:
+    ledger, rows = source.ledger, source.rows
+    cap = ledger.cap() or source.configured
+    at = _delta(source, default)
+    events = events_of(source.charged)
+    spent = accountant.epsilon(events, at)
     verified = ledger.verify()
     return SiloBudget(
-        silo=silo,
+        silo=source.silo,
         epsilon=spent,
         delta=at,
         cap=cap.epsilon if cap else None,
         left=max(0.0, cap.epsilon - spent) if cap else None,
-        releases=len(source.events),
+        releases=len(events),
         open_releases=len(views.open_reservations(rows)),
         rows=verified.rows,
         head=verified.head,
         chain_ok=verified.ok,
-        voided_releases=views.voided_count(rows, silo),
+        voided_releases=views.voided_count(rows, source.silo),
         purposes=_purposes(rows, ledger.caps(), at),
         waiting=tuple(row.details for row in waiting(rows)),
         approval_above=ledger.approval_above(),
+        cap_recorded=ledger.cap() is not None or cap is None,
     )
+
+
+def _delta(source: _Source, default: float) -> float:
+    """The recorded cap's; without one the least that a row was charged at, and else the configured cap's."""
+    if cap := source.ledger.cap():
+        return cap.delta
+    rows = [row for row in source.rows if row.event and row.silo == source.silo]
+    recorded = [row.delta for row in rows if row.delta is not None]
+    fallback = source.configured.delta if source.configured else default
+    return min(recorded, default=fallback)
 
 
 def _purposes(

@@ -5,12 +5,18 @@ rows out of line; CHECK constraints refuse numbers that are no privacy parameter
 them). Someone who rewrites everything with new hashes is seen by the heads kept elsewhere, and by the witness
 file: both know rows that the ledger then lacks. Every write is durable before it returns. The database is a
 `Store`: the chain is the same in a SQLite file and in PostgreSQL.
+
+Guarantee: a row's hash says nothing of what the row holds to somebody who does not have the row: 128 random
+bits are part of it, and readers never show them. So heads and receipts, which leave the silo, cannot be
+opened by guessing the few things about a row that are not public, such as its time. Rows from before there
+were salts stay as they are, and verify.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +25,12 @@ from pathlib import Path
 
 from recsys.errors import LedgerError
 from recsys.privacy.ledger_heads import HeadMark, Witness
-from recsys.privacy.ledger_schema import GENESIS, REALS, SCHEMA_VERSION, VALUES
+from recsys.privacy.ledger_schema import GENESIS, REALS, SALT, SCHEMA_VERSION, VALUES
 from recsys.privacy.stores.base import NOTHING_RESERVED, Record, Session, Value, open_store
 from recsys.words import counted
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+SALT_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Chain:
         last: Record = found[0] if found else {"id": 0, "time": None, "hash": GENESIS}
         row: dict[str, Value] = dict.fromkeys(VALUES)
         row |= {"kind": kind, "silo": silo, "details": "{}"} | values
+        row["details"] = _salted(str(row["details"]))
         row |= {name: float(value) for name, value in row.items() if name in REALS and value is not None}
         row |= {"id": last["id"] + 1, "previous": last["hash"], "time": self._time_after(last)}
         row["hash"] = row_hash(row)
@@ -196,6 +204,11 @@ def row_hash(row: Mapping[str, Value]) -> str:
     values = {name: row[name] for name in VALUES}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _salted(details: str) -> str:
+    words = json.loads(details) | {SALT: secrets.token_hex(SALT_BYTES)}
+    return json.dumps(words, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _last(session: Session) -> HeadMark:

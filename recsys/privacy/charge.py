@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from recsys.errors import LedgerError
@@ -32,7 +32,8 @@ class Charge:
     window, retention: which period the data are of, and how long what was released is kept
     config_hash: SHA-256 of the run's configuration; parents: hashes of the models that it went on from
     max_silos_per_person: in how many silos a person's records may be used under this plan
-    plan_events: all that the plan promises to spend; a policy weighs it, the row does not keep it
+    silos: names of the plan's silos; plan_events: all that the plan promises to spend in each of them. What
+        is shown of a person's epsilon comes from these, whatever a configuration says later
     """
 
     silo: str
@@ -58,6 +59,7 @@ class Charge:
     config_hash: str | None = None
     parents: tuple[str, ...] = ()
     max_silos_per_person: int | None = None
+    silos: tuple[str, ...] = ()
     plan_events: tuple[PrivacyEvent, ...] = ()
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class Charge:
     def columns(self) -> dict[str, str | int | float | None]:
         """The charge as the ledger's columns: numbers apart, all else as canonical JSON in `details`."""
         numbers = {name: getattr(self, name) for name in ("delta", "clip_norm", "divisor")}
-        apart = {*numbers, "silo", "event", "plan_events"}
+        apart = {*numbers, "silo", "event"}
         details = {name: value for name, value in asdict(self).items() if name not in apart}
         details |= {
             "accountant_version": installed_version("dp-accounting"),
@@ -106,7 +108,9 @@ class Receipt:
 
     kind: reserve, commit or void; row, hash: of that row in the silo's ledger; reservation: the charge's row;
     steps_done: for commit, how many steps ran (the whole reservation is charged all the same); reason: for
-    void, why the release was given up.
+    void, why the release was given up; time: of the reservation, in whole seconds, whatever the kind, so that
+    it does not follow how long a computation took; silos, max_silos_per_person, plan_events: of the plan, left
+    out by older silos.
     """
 
     kind: str
@@ -127,6 +131,9 @@ class Receipt:
     time: str
     steps_done: int | None = None
     reason: str | None = None
+    silos: tuple[str, ...] = ()
+    max_silos_per_person: int | None = None
+    plan_events: tuple[PrivacyEvent, ...] = ()
 
     def to_json(self) -> str:
         """Canonical JSON, for a message."""
@@ -137,9 +144,17 @@ class Receipt:
         """The receipt that `to_json` wrote; LedgerError if the text is none."""
         try:
             fields = json.loads(text)
+            events = tuple(PrivacyEvent(**event) for event in fields.get("plan_events", ()))
+            fields |= {"plan_events": events, "silos": tuple(fields.get("silos", ()))}
             return cls(**{**fields, "event": PrivacyEvent(**fields["event"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerError(f"this is no receipt: {error}; ask the silo to send it again") from error
+
+
+def same_receipt(one: Receipt, other: Receipt) -> bool:
+    """Whether both are of one row with one content; releases differ in the time, and in what they add."""
+    added = {"time": "", "silos": (), "max_silos_per_person": None, "plan_events": ()}
+    return replace(one, **added) == replace(other, **added)
 
 
 def same_person(one: str, other: str) -> bool:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from recsys.privacy import accountant
 from recsys.privacy.charge import ACCOUNTANT, NOISE_SOURCE
+from recsys.privacy.charged import Charged, events_of
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.ledger_provenance import installed_version
+from recsys.privacy.person import Person, person_of
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.statement import ASSUMPTIONS, DataKind, MechanismNote, PrivacyStatement
 from recsys.words import counted
 
-Spent = Mapping[str, Ledger] | Mapping[str, Sequence[PrivacyEvent]]
+Spent = Mapping[str, Ledger] | Mapping[str, Sequence[Charged]] | Mapping[str, Sequence[PrivacyEvent]]
 
 
 def statement(
@@ -28,30 +30,29 @@ def statement(
 ) -> PrivacyStatement:
     """The statement of the model that this plan made.
 
-    spent: each silo's ledger, or each silo's events as the coordinator's mirror has them (`Ledger.mirrored`)
+    spent: each silo's ledger, or each silo's charges as the silo or the coordinator's mirror reports them; bare
+        events count as charged to all silos that are known
     heads: the ledgers' heads, taken from the ledgers themselves if they are given
     unconfirmed_silos: those whose own ledger was not heard at the end, so that `spent` holds a bound for them
     void: how what ran differs from what was assumed; with any such line the statement promises nothing
     silo_rule: the public rule by which nobody is in more silos than the plan says, if there is one
 
     Guarantee: epsilon covers every recorded release of every silo. A silo of the plan without any record is
-    counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller.
+    counted as if it had released all that the plan allows: a lost receipt never makes the claim smaller. A
+    silo of an earlier federation that rows name counts too, with a bound on what it spent.
     """
     ledgers = {silo: source for silo, source in spent.items() if isinstance(source, Ledger)}
-    recorded = {
-        silo: source.events() if isinstance(source, Ledger) else tuple(source)
-        for silo, source in spent.items()
-    }
-    by_silo = {silo: recorded.get(silo) or plan.events() for silo in {*recorded, *plan.registered_customers}}
+    recorded = {silo: _charged(source) for silo, source in spent.items()}
+    whole = planned(plan)
+    by_silo = {silo: recorded.get(silo) or whole for silo in {*recorded, *plan.registered_customers}}
+    person = person_of(by_silo, plans={frozenset(plan.registered_customers): plan.max_silos_per_person})
     return PrivacyStatement(
-        epsilon=accountant.person_epsilon(by_silo, plan.max_silos_per_person, plan.delta),
+        epsilon=person.epsilon(plan.delta),
         delta=plan.delta,
-        rdp_epsilon=accountant.person_epsilon(
-            by_silo, plan.max_silos_per_person, plan.delta, accountant.rdp_epsilon
-        ),
+        rdp_epsilon=person.epsilon(plan.delta, accountant.rdp_epsilon),
         run_epsilon=plan.epsilon(),
-        max_silos_per_person=plan.max_silos_per_person,
-        silo_epsilons={silo: accountant.epsilon(by_silo[silo], plan.delta) for silo in sorted(by_silo)},
+        max_silos_per_person=person.max_silos_per_person,
+        silo_epsilons={silo: accountant.epsilon(events_of(by_silo[silo]), plan.delta) for silo in sorted(by_silo)},
         heads=dict(
             sorted({**{silo: ledger.head() for silo, ledger in ledgers.items()}, **(heads or {})}.items())
         ),
@@ -64,15 +65,33 @@ def statement(
         noise_source=NOISE_SOURCE,
         void=tuple(void),
         unconfirmed_silos=tuple(unconfirmed_silos),
-        assumptions=_assumptions(plan, silo_rule),
+        assumptions=_assumptions(person, silo_rule),
     )
 
 
-def _assumptions(plan: PrivacyPlan, silo_rule: str | None) -> tuple[str, ...]:
-    if silo_rule is None:
-        return ASSUMPTIONS
-    most = counted(plan.max_silos_per_person, "silo")
-    return (*ASSUMPTIONS, f"Nobody is in more than {most}, by a public rule: {silo_rule}.")
+def planned(plan: PrivacyPlan, run_id: str = "") -> list[Charged]:
+    """All that the plan promises to spend in a silo, as one run would charge it."""
+    silos, most, events = frozenset(plan.registered_customers), plan.max_silos_per_person, plan.events()
+    return [Charged(run_id, event, silos, most, events) for event in events]
+
+
+def _charged(source: Ledger | Sequence[Charged] | Sequence[PrivacyEvent]) -> list[Charged]:
+    if isinstance(source, Ledger):
+        return list(source.charges())
+    return [one if isinstance(one, Charged) else Charged("", one) for one in source]
+
+
+def _assumptions(person: Person, silo_rule: str | None) -> tuple[str, ...]:
+    lines = list(ASSUMPTIONS)
+    if silo_rule is not None:
+        most = counted(person.max_silos_per_person, "silo")
+        lines.append(f"Nobody is in more than {most}, by a public rule: {silo_rule}.")
+    if person.not_given:
+        lines.append(
+            f"Earlier runs of these silos had others beside them, which spent no more in each than the silo that "
+            f"spent most or the whole plan: {', '.join(person.not_given)}."
+        )
+    return tuple(lines)
 
 
 def _notes(plan: PrivacyPlan) -> tuple[MechanismNote, ...]:

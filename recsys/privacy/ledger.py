@@ -17,10 +17,10 @@ from recsys.errors import LedgerError, PlanError
 from recsys.privacy import ledger_approval as approval
 from recsys.privacy import ledger_limits as limits
 from recsys.privacy.chain import Verification
-from recsys.privacy.charge import Charge, Receipt, to_json
+from recsys.privacy.charge import Charge, Receipt, same_receipt, to_json
 from recsys.privacy.ledger_heads import HeadMark
 from recsys.privacy.ledger_reader import read_owner
-from recsys.privacy.ledger_rows import Cap, Row, read_receipt
+from recsys.privacy.ledger_rows import Cap, Row, read_receipt, read_words
 from recsys.privacy.ledger_rules import RuledLedger
 from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.stores.base import Record, Session
@@ -165,8 +165,8 @@ class Ledger(RuledLedger):
             silo=receipt.silo,
             reservation=receipt.reservation,
         )
-        for earlier in [Receipt.from_json(row["details"]) for row in kept]:
-            if earlier == receipt:
+        for earlier in [Receipt.from_json(to_json(read_words(row))) for row in kept]:
+            if same_receipt(earlier, receipt):
                 return True
             if earlier.row == receipt.row or earlier.event != receipt.event:
                 raise LedgerError(
@@ -214,5 +214,6 @@ def planned_charge(
         unit=plan.unit,
         relation=plan.relation,
         max_silos_per_person=plan.max_silos_per_person,
+        silos=tuple(sorted(plan.registered_customers)),
         plan_events=plan.events(),
     )

@@ -10,6 +10,7 @@ from recsys.privacy import accountant, ledger_approval, ledger_limits
 from recsys.privacy import ledger_views as views
 from recsys.privacy.chain import Chain, Verification
 from recsys.privacy.charge import Receipt
+from recsys.privacy.charged import Charged
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger_heads import HeadMark
 from recsys.privacy.ledger_rows import Cap, Row, read_receipt, read_row
@@ -73,6 +74,12 @@ class LedgerReader:
         `include_reserved=False` leaves the never-committed out: for display only, never for a claim.
         """
         return views.charged_events(self.rows(), include_reserved=include_reserved)
+
+    def charges(self) -> tuple[Charged, ...]:
+        """The reservations that `events` counts, with what their rows recorded of run and plan."""
+        rows = self.rows()
+        mirrored = (one for charged in views.mirrored_charges(rows).values() for one in charged)
+        return (*views.own_charges(rows), *mirrored)
 
     def epsilon(self, delta: float) -> float:
         """What this silo has spent: all charged events composed (pessimistic), never a sum of epsilons."""

@@ -19,6 +19,8 @@ VALUES = (
     "id", "kind", "time", "silo", "reservation", "noise_multiplier", "sampling_rate", "steps", "delta",
     "clip_norm", "divisor", "cap", "source", "details", "previous",
 )  # fmt: skip
+SALT = "salt"
+"""The word of `details` that is random: it never leaves the silo, so a row's hash cannot be opened by guessing."""
 REALS = frozenset({"noise_multiplier", "sampling_rate", "delta", "clip_norm", "divisor", "cap"})
 
 

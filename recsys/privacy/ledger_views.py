@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recsys.privacy.charged import Charged, events_of
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger_rows import Row
 
@@ -21,6 +22,25 @@ def own_events(rows: Rows, *, include_reserved: bool = True) -> tuple[PrivacyEve
     return tuple(row.event for row in own if row.event)
 
 
+def own_charges(rows: Rows) -> tuple[Charged, ...]:
+    """Each reservation of the ledger's own, with what its row recorded of the plan."""
+    own = [(row.event, row.details) for row in rows if row.kind == "reserve"]
+    return tuple(Charged.from_details(event, words) for event, words in own if event)
+
+
+def mirrored_charges(rows: Rows) -> dict[str, tuple[Charged, ...]]:
+    """The reservations of each silo whose receipts are kept, with what the receipts say of the plan."""
+    found: dict[str, dict[int | None, Charged]] = {}
+    for row in rows:
+        if row.kind == "receipt" and row.event:
+            told = Charged.from_details(row.event, row.details)
+            known = found.setdefault(row.silo, {}).get(row.reservation)
+            # An old receipt of the same reservation may lack what a newer one says.
+            if known is None or not known.silos:
+                found[row.silo][row.reservation] = told
+    return {silo: tuple(found[silo].values()) for silo in sorted(found)}
+
+
 def events_by_purpose(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
     """The ledger's own events by the purpose they were charged for."""
     own = [(str(row.details["purpose"]), row.event) for row in rows if row.kind == "reserve" and row.event]
@@ -30,9 +50,7 @@ def events_by_purpose(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
 
 def mirrored_events(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
     """The events of each silo whose receipts are kept: one for each reservation of the silo."""
-    charges = {(r.silo, r.reservation): r.event for r in rows if r.kind == "receipt" and r.event}
-    silos = sorted({silo for silo, _ in charges})
-    return {silo: tuple(e for (owner, _), e in charges.items() if owner == silo) for silo in silos}
+    return {silo: events_of(charged) for silo, charged in mirrored_charges(rows).items()}
 
 
 def open_reservations(rows: Rows) -> Rows:

@@ -1,6 +1,7 @@
 """Which data a release read, without saying anything about it: a keyed HMAC whose key stays in the silo.
 
-A plain hash would let anyone who guesses a table test the guess; without the key the HMAC tells nothing.
+A plain hash would let anyone who guesses a table test the guess; without the key the HMAC tells nothing. It is
+salted by the run, so that those who read several runs' values do not learn whether the data changed between.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from recsys.errors import LedgerError
@@ -39,10 +41,14 @@ def snapshot_key(path: Path | str) -> bytes:
     return _read_key(path)
 
 
-def snapshot_hmac(key: bytes, parts: Iterable[bytes]) -> str:
-    """HMAC-SHA-256 (hex) of the data read, part by part; how it is cut into parts matters."""
+def snapshot_hmac(key: bytes, run_id: str, parts: Iterable[bytes]) -> str:
+    """HMAC-SHA-256 (hex) of the data that a run read, part by part; how it is cut into parts matters.
+
+    Guarantee: without the key nothing tells it from a random number, and equal data give equal values within
+    one run alone. Assumes that run ids do not repeat.
+    """
     digest = hmac.new(key, digestmod="sha256")
-    for part in parts:
+    for part in chain([run_id.encode()], parts):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
