@@ -41,8 +41,12 @@ def create_app(settings: Settings) -> FastAPI:
     Reads the bundle and the silo's tables before it returns. Raises BundleError, RegistryError, ConfigError
     or DataContractError, each with what to do.
     """
-    state = load_state(settings)
-    app = _silo_app(state)
+    return app_of(load_state(settings))
+
+
+def app_of(state: State) -> FastAPI:
+    """The app over a state that is loaded."""
+    settings, app = state.settings, _silo_app(state)
     peers = [{"name": peer.name, "page": peer.url} for peer in settings.peers]
     pages.install(app, silos=[{"name": state.silo_name, "base": "./"}, *peers], demo=settings.demo)
     return app

@@ -16,12 +16,16 @@ class Clock:
     offset_seconds: float = 0.0
 
     @classmethod
-    def at_end_of(cls, newest: int | None) -> Clock:
-        """A clock that starts just after the newest event (Unix seconds) if that is over two days ago."""
+    def at_end_of(cls, until: datetime | None) -> Clock:
+        """A clock that starts where data end, a public moment, if that is over two days ago.
+
+        It is declared, never looked up in the data: the newest event of one customer would set everybody's
+        clock.
+        """
         now = time.time()
-        if newest is None or now - newest <= STALE_SECONDS:
+        if until is None or now - until.timestamp() <= STALE_SECONDS:
             return cls()
-        return cls(offset_seconds=newest + 60 - now)
+        return cls(offset_seconds=until.timestamp() - now)
 
     def now(self) -> datetime:
         """The time, aware, UTC."""

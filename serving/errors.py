@@ -132,6 +132,14 @@ INTERNAL = ApiError(
 )
 
 
+def as_api_error(error: Exception) -> ApiError:
+    """An error of the domain as the API tells it; the internal error for any other."""
+    for kind, status, code, remedy in _DOMAIN_ERRORS:
+        if isinstance(error, kind):
+            return ApiError(status, code, str(error), remedy)
+    return INTERNAL
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app one JSON shape."""
     app.add_exception_handler(ApiError, _api_error)
@@ -156,7 +164,4 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 async def _domain_error(_: Request, error: Exception) -> Response:
-    for kind, status, code, remedy in _DOMAIN_ERRORS:
-        if isinstance(error, kind):
-            return to_response(ApiError(status, code, str(error), remedy))
-    return to_response(INTERNAL)
+    return to_response(as_api_error(error))

@@ -66,7 +66,7 @@ def _load(settings: Settings) -> State:
             assortment=Assortment.of(bundle.catalogue, tables.items, tables.stock),
             profiles=profiles,
             events=log.result(),
-            clock=Clock.at_end_of(profiles.newest) if settings.demo and settings.demo_clock else Clock(),
+            clock=_clock(settings, config),
             metrics=Metrics(silo=config.name, model_version=bundle.version),
             stores=frozenset(tables.stores["store_id"].to_pylist()),
             life=Life.load(config, bundle.catalogue, bundle.follow_ups),
@@ -86,6 +86,10 @@ class _Tables:
     @classmethod
     def read(cls, silo: Silo) -> _Tables:
         return cls(*(silo.read(table) for table in Table))
+
+
+def _clock(settings: Settings, config: SiloConfig) -> Clock:
+    return Clock.at_end_of(config.data_until) if settings.demo and settings.demo_clock else Clock()
 
 
 def _silo(config: SiloConfig) -> tuple[Silo, OnlineEventStore | None]:

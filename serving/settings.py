@@ -32,7 +32,7 @@ class Settings(BaseModel):
     bundle:   a bundle's directory, or `models:/name@alias` of the model registry
     silo:     the silo's `silo.toml`
     demo:     also list customers and their events for the page; never for real customers
-    demo_clock: start the server's clock at the newest event, for data that ends in the past (demo only)
+    demo_clock: start the server's clock at `data_until` of silo.toml if that is past (demo only)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

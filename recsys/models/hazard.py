@@ -124,8 +124,9 @@ def _curves(pairs: Rhythms, appeals: Floats, theta: Floats, clock: Clock | None)
     for start in range(0, len(pairs), AT_ONCE):
         part = pairs.where(slice(start, start + AT_ONCE))
         part, edges = (part, EDGES) if clock is None else clock(part)
-        base = fixed_columns(part, appeals) @ theta[:7]
-        log_hazards = base[:, None] + _varying(part, edges) @ theta[7:]
+        # Not `@`: it rounds a row by where in the block it stands, and so by who else is there.
+        base = np.einsum("pk,k->p", fixed_columns(part, appeals), theta[:7])
+        log_hazards = base[:, None] + np.einsum("pbk,k->pb", _varying(part, edges), theta[7:])
         hazards = np.exp(np.clip(log_hazards, LEAST_LOG, MOST_LOG))
         if clock is not None:  # a day of the calendar is longer or shorter by the clock
             hazards *= np.diff(edges) / np.diff(EDGES)

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
@@ -47,6 +55,7 @@ class SiloConfig(BaseModel):
     life_events, life_plan: dates that customers gave, and the public plan of what follows (see `silos.life`)
     followups_exclude: categories (health, say) whose follow-up needs are neither learned from this silo nor
         told to its customers
+    data_until: up to when the tables go, a public moment; where it is past, a demo's clock is set to it
     approval_above: plans whose epsilon is above it need a second person's approval; 0 is every plan
     """
 
@@ -66,6 +75,7 @@ class SiloConfig(BaseModel):
     ledger: LedgerPlace = Path("ledger.sqlite")
     purpose_caps: dict[Purpose, Epsilon] = Field(default_factory=dict)
     retention: str | None = None
+    data_until: AwareDatetime | None = None
     approval_above: float | None = Field(default=None, ge=0, strict=True, allow_inf_nan=False)
 
     @field_validator("timezone")

@@ -14,34 +14,22 @@ import pyarrow as pa
 
 from recsys.data.conform import conform
 from recsys.data.contracts import Table
-from recsys.errors import EventConflictError
-from recsys.silos.events import Event, from_row, microseconds, to_row
+from recsys.silos.event_append import COLUMNS, Appended, append
+from recsys.silos.event_schema import prepare
+from recsys.silos.events import Event, from_row, microseconds
 
 CLOCK_SKEW = timedelta(minutes=5)
 
-SCHEMA = """
-create table if not exists events (
-    seq integer primary key,
-    event_id text not null unique,
-    customer_id text not null,
-    item_id text not null,
-    event text not null,
-    quantity real not null check (quantity >= 0),
-    timestamp integer not null,
-    store_id text,
-    price real
-);
-create index if not exists events_of_customer on events (customer_id, timestamp, seq);
-"""
-COLUMNS = "event_id, customer_id, item_id, event, quantity, timestamp, store_id, price"
 SECOND = (
     "timestamp / 1000000"  # times of day are whole seconds to a history; within one, the order of arrival
 )
-INSERT = f"insert into events ({COLUMNS}) values (?,?,?,?,?,?,?,?) on conflict do nothing"  # noqa: S608
 
 
 class OnlineEventStore:
     """Events on SQLite (WAL), durable before `append` returns; safe to use from many threads and processes.
+
+    An event is known by its customer and its id: ids are the senders', and two customers may use one.
+    Files of an older table, whose ids were unique over all customers, are brought up to date when opened.
 
     path: the database file, made if absent, readable by its owner alone; clock: what now is, for tests
     """
@@ -55,21 +43,21 @@ class OnlineEventStore:
         self.path.touch(mode=0o600)
         self._writer, self._reader = self._connect(), self._connect()
         self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
-        self._writer.executescript(SCHEMA)
+        prepare(self._writer)
 
-    def append(self, events: Sequence[Event]) -> tuple[int, int]:
-        """Store a batch in one transaction; returns how many were new and how many known already.
+    def append(self, events: Sequence[Event]) -> Appended:
+        """Store a batch in one transaction: each customer's events whole or not at all.
 
-        An event with a known id and the same content is a duplicate and changes nothing. One with a known id
-        and different content raises EventConflictError, one from the future DataContractError; then nothing
-        of the batch is stored.
+        An event with an id that the customer has and the same content is a duplicate and changes nothing. One
+        with other content (EventConflictError), or from the future (DataContractError), refuses that
+        customer's events of the batch, and no other's.
+
+        Guarantee: what is stored of a customer, and why not, depends on that customer's events alone, of
+        those stored before and of the batch. Raises sqlite3.Error for the file's sake alone; then nothing of
+        the batch is stored.
         """
-        latest = self._clock() + CLOCK_SKEW
-        for event in events:
-            if event.timestamp > latest:
-                raise event.error("timestamp", "future date", "correct the sender's clock")
         with self._transaction() as connection:
-            return self._insert(connection, [to_row(event) for event in events])
+            return append(connection, events, self._clock() + CLOCK_SKEW)
 
     def events_of(self, customer_id: str) -> tuple[Event, ...]:
         """A customer's events, oldest first; those of one second in the order they arrived."""
@@ -79,18 +67,22 @@ class OnlineEventStore:
         return tuple(from_row(row) for row in rows)
 
     def read(self, since: datetime | None = None) -> pa.Table:
-        """All events (at or after an aware time) as a checked interactions table, in that order."""
-        start = -(2**63) if since is None else microseconds(since)
-        query = f"select {COLUMNS} from events where timestamp >= ? order by {SECOND}, seq"  # noqa: S608
+        """All events (at or after an aware time) as a checked interactions table, in that order.
+
+        Events ahead of the clock (it was set back since) have not happened and are left out: one customer's
+        must not keep the others' from being read.
+        """
+        start, now = -(2**63) if since is None else microseconds(since), self._clock() + CLOCK_SKEW
+        query = f"select {COLUMNS} from events where timestamp between ? and ? order by {SECOND}, seq"  # noqa: S608
         with self._read_lock:
-            rows = self._reader.execute(query, (start,)).fetchall()
+            rows = self._reader.execute(query, (start, microseconds(now))).fetchall()
         columns = list(zip(*rows, strict=True)) or [()] * len(fields(Event))
         data = {
             field.name: pa.array(values, _ARROW[field.name])
             for field, values in zip(fields(Event), columns, strict=True)
         }
-        now = self._clock() + CLOCK_SKEW
-        return conform(Table.INTERACTIONS, pa.table(data), source=str(self.path), now=now)
+        # A part: that an id is its customer's only one is the database's own constraint.
+        return conform(Table.INTERACTIONS, pa.table(data), source=str(self.path), now=now, part=True)
 
     def erase(self, customer_id: str) -> int:
         """Remove a customer's events, from the file's free pages and its log too; returns how many."""
@@ -123,25 +115,6 @@ class OnlineEventStore:
                 self._writer.execute("rollback")
                 raise
             self._writer.execute("commit")
-
-    def _insert(self, connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> tuple[int, int]:
-        accepted = 0
-        for row in rows:
-            inserted = connection.execute(INSERT, row).rowcount
-            if not inserted:
-                self._require_same(connection, row)
-            accepted += inserted
-        return accepted, len(rows) - accepted
-
-    def _require_same(self, connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
-        query = f"select {COLUMNS} from events where event_id = ?"  # noqa: S608
-        known = connection.execute(query, (row[0],)).fetchone()
-        for field, old, new in zip(fields(Event), known, row, strict=True):
-            if old != new:
-                raise EventConflictError(
-                    f"event {row[0]!r} is stored with another {field.name}; "
-                    "send each event under its own id, and never change one that was sent"
-                )
 
 
 _ARROW = {

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag
+from hashlib import blake2b
+from heapq import nsmallest
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,6 +57,10 @@ class Profiles:
         """What the customer consented to; None for a customer this silo does not know."""
         return self._consents.get(customer_id)
 
+    def customers(self) -> list[str]:
+        """All that this silo knows, by id, whatever they consented to."""
+        return sorted(self._consents)
+
     def history(self, customer_id: str) -> Histories:
         """The events of one customer who consented to personalisation (KeyError otherwise), oldest first."""
         merged = self._merged.get(customer_id)
@@ -71,24 +77,21 @@ class Profiles:
         self._merged[customer_id] = merge(self.history(customer_id), arrivals)
 
     def sample(self, limit: int) -> list[str]:
-        """Customers for the demo page: spread over those with some history, two without consent last."""
+        """Customers for the demo page: of those with some history, the first by a mix of their ids, and two
+        without consent.
+
+        One customer more takes one place and leaves the order of the others as it is.
+        """
         lengths = np.diff(self._base.offsets)
-        known = [one for one, row in self._positions.items() if lengths[row] >= TELLING] or list(
-            self._positions
-        )
-        shown = known[:: max(1, len(known) // limit)][:limit]
+        quiet = {one: lengths[row] < TELLING for one, row in self._positions.items()}
+        shown = nsmallest(limit, self._positions, key=lambda one: (quiet[one], mixed(one)))
         without = (one for one in self._consents if one not in self._positions)
-        return shown + [one for one, _ in zip(without, range(2), strict=False)]
+        return shown + nsmallest(2, without, key=mixed)
 
     @property
     def ordering(self) -> Ordering:
         """What the order of all these histories is known from."""
         return self._base.ordering
-
-    @property
-    def newest(self) -> int | None:
-        """The time of the newest event; None without events."""
-        return int(self._base.times.max()) if len(self._base.times) else None
 
 
 def consents_of(customers: pa.Table) -> dict[str, Consent]:
@@ -99,6 +102,11 @@ def consents_of(customers: pa.Table) -> dict[str, Consent]:
     kinds = [Consent(value) for value in range(4)]
     ids = customers["customer_id"].to_pylist()
     return {customer: kinds[flag] for customer, flag in zip(ids, flags.tolist(), strict=True)}
+
+
+def mixed(customer_id: str) -> bytes:
+    """A key that sorts customers as if shuffled, the same in every process, by their own ids alone."""
+    return blake2b(customer_id.encode(), digest_size=8).digest()
 
 
 N = TypeVar("N", bound=np.generic)

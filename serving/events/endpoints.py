@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
 from serving.errors import ADD_CUSTOMER
-from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn
+from serving.events.schemas import EXAMPLES, EventsAccepted, EventsIn, EventsPartlyAccepted
 from serving.events.service import accept
 from serving.responses import json_response
 from serving.routes import Route
@@ -24,7 +24,10 @@ router = APIRouter(prefix="/v1", tags=["Events"], route_class=Route)
     status_code=202,
     response_class=Response,
     responses={
-        202: ok_example(EventsAccepted, {"accepted": 2, "duplicates": 0}, "Stored"),
+        202: {
+            **ok_example(EventsAccepted, {"accepted": 2, "duplicates": 0}, "Stored"),
+            "model": EventsAccepted | EventsPartlyAccepted,
+        },
         403: error_example(
             "no_consent",
             "customer 'c-00007' has not consented to training or personalisation",
@@ -53,8 +56,12 @@ router = APIRouter(prefix="/v1", tags=["Events"], route_class=Route)
 async def events(request: Request, body: Annotated[EventsIn, Body(openapi_examples=EXAMPLES)]) -> Response:
     """Store one event or a batch of at most 500, and use it in the very next answer.
 
-    A batch is stored whole or not at all, and it is on disk before the answer is sent. `event_id` makes it
-    safe to send again: an event that is already stored with the same content counts as a duplicate.
+    Each customer's events of a batch are stored whole or not at all, and they are on disk before the answer
+    is sent. If some customers' events cannot be taken the others' are, and `refused` says which were not and
+    why; if none can, the answer is the error of the first. A request that breaks the schema is refused whole.
+
+    `event_id` is unique within the customer and makes it safe to send again: an event that the customer
+    already has with the same content counts as a duplicate.
 
     A customer must be in the silo's customers table, where consent is recorded; an event alone is no consent.
     Events of a customer who consented to training only are stored for the next training and do not change

@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pyarrow as pa
 
 from recsys.errors import ThousandFacesError
+from recsys.silos.event_append import Appended
 from recsys.silos.online import Event, OnlineEventStore
+from serving.events.known import KnownEvents
 
 
 class EventStoreError(ThousandFacesError):
@@ -19,7 +20,7 @@ class EventStoreError(ThousandFacesError):
 
 
 class EventLog:
-    """One writer; the ids of all events that the histories already contain.
+    """One writer; and which events the histories already contain.
 
     known: the interactions that were read at start, base and online
     """
@@ -27,14 +28,12 @@ class EventLog:
     def __init__(self, store: OnlineEventStore, known: pa.Table) -> None:
         self._store = store
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="event-writer")
-        ids = known["event_id"].drop_null().to_pylist()
-        self._base = np.sort(np.fromiter(map(hash, ids), np.int64, len(ids)))
-        self._fresh: set[str] = set()
+        self._known = KnownEvents(known)
 
-    async def append(self, events: Sequence[Event]) -> tuple[int, int]:
-        """Store a batch whole or not at all; how many were new, how many known. On disk when this returns.
+    async def append(self, events: Sequence[Event]) -> Appended:
+        """Store each customer's events of a batch whole or not at all; what was stored is on disk then.
 
-        Raises EventConflictError (same id, other content), EventStoreError (nothing was stored).
+        Raises EventStoreError (nothing was stored, of anybody).
         """
         loop = asyncio.get_running_loop()
         try:
@@ -44,19 +43,9 @@ class EventLog:
 
     def first_met(self, events: Sequence[Event]) -> list[Event]:
         """The events that no history contains yet, each once; they count as contained from now on."""
-        met = []
-        for event in events:
-            if event.event_id not in self._fresh and not self._in_base(event.event_id):
-                self._fresh.add(event.event_id)
-                met.append(event)
-        return met
+        return [event for event in events if self._known.meet(event)]
 
     def close(self) -> None:
         """Finish what is being written and close the store."""
         self._writer.shutdown(wait=True)
         self._store.close()
-
-    def _in_base(self, event_id: str) -> bool:
-        value = hash(event_id)
-        position = int(np.searchsorted(self._base, value))
-        return position < len(self._base) and int(self._base[position]) == value

@@ -53,7 +53,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_o
 class EventIn(Input):
     """One thing a customer did."""
 
-    event_id: Identifier = Field(description="Chosen by the client; sending it twice stores it once.")
+    event_id: Identifier = Field(
+        description="Chosen by the client, unique within the customer; sending it twice stores it once."
+    )
     customer_id: Identifier
     item_id: Identifier
     event: EventType = EventType.PURCHASE
@@ -64,7 +66,7 @@ class EventIn(Input):
 
 
 class EventsIn(Input):
-    """A batch; all of it is stored or none of it. A single event may be sent bare."""
+    """A batch; each customer's events are stored whole or not at all. A single event may be sent bare."""
 
     events: tuple[EventIn, ...] = Field(min_length=1, max_length=MAX_BATCH)
 
@@ -84,11 +86,28 @@ class EventsIn(Input):
         return {"title": "Events", "anyOf": [dict(batch), event]}
 
 
+class EventsRefused(BaseModel):
+    """Why none of one customer's events of a batch was stored."""
+
+    customer_id: str
+    index: int = Field(description="In the batch: the customer's first event at fault.")
+    code: str = Field(description="As of an error; branch on this.")
+    message: str
+    what_to_do: str
+    field: str | None = Field(default=None, description="The path of the input field to blame.")
+
+
 class EventsAccepted(BaseModel):
-    """What became of a batch: it is on disk before this is sent."""
+    """What became of a batch: what was stored is on disk before this is sent."""
 
     accepted: int = Field(description="Stored now.")
-    duplicates: int = Field(description="Already stored, same id and same content.")
+    duplicates: int = Field(description="Already stored, same customer, same id and same content.")
+
+
+class EventsPartlyAccepted(EventsAccepted):
+    """What became of a batch of several customers of whom some were refused."""
+
+    refused: list[EventsRefused] = Field(description="One entry for each customer whose events were not.")
 
 
 EXAMPLES: dict[str, Any] = {

@@ -4,37 +4,88 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
+from typing import Any, NamedTuple
 
 from recsys.data.history import SIGNALS, EventType
 from recsys.silos.online import Event
 from serving.customers.profiles import Arrival, Consent
-from serving.errors import ApiError, no_consent, unknown_customer, unknown_item, unknown_store
+from serving.errors import ApiError, as_api_error, no_consent, unknown_customer, unknown_item, unknown_store
 from serving.events.log import EventLog, EventStoreError
 from serving.events.schemas import EventIn
 from serving.state import State
 
 
-async def accept(state: State, incoming: Sequence[EventIn]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Refusal:
+    """Why one customer's events of a batch were not taken: the first at fault, by its index in the batch."""
+
+    customer_id: str
+    index: int
+    error: ApiError
+
+    def told(self) -> dict[str, Any]:
+        """As the answer lists it."""
+        return {"customer_id": self.customer_id, "index": self.index, **self.error.body()["error"]}
+
+
+async def accept(state: State, incoming: Sequence[EventIn]) -> dict[str, Any]:
     """Store a batch and merge it into the histories; counts of accepted and duplicate events.
 
-    Raises ApiError for the first event that cannot be taken; then none of the batch is stored.
+    Each customer's events are taken whole or not at all; `refused` is there if some customers' were not.
+    Raises ApiError if nothing was taken: for the first event that could not be.
+
+    Guarantee: what is taken of a customer depends on that customer's events and on public tables alone. Only
+    a store that cannot be written to refuses all.
     """
     log = _log(state)
-    events = [_checked(state, number, one) for number, one in enumerate(incoming)]
+    checked, refusals = _by_customer(state, incoming)
     # Shielded: a client that hangs up must not leave an event stored but unseen.
-    accepted, duplicates = await asyncio.shield(_store(state, log, events))
-    return {"accepted": accepted, "duplicates": duplicates}
+    stored = await asyncio.shield(_store(state, log, checked)) if checked else Stored(0, 0, [])
+    refusals = sorted([*refusals, *stored.refusals], key=lambda one: one.index)
+    if refusals and not stored.accepted + stored.duplicates:
+        raise refusals[0].error
+    counts = {"accepted": stored.accepted, "duplicates": stored.duplicates}
+    return counts | ({"refused": [one.told() for one in refusals]} if refusals else {})
 
 
-async def _store(state: State, log: EventLog, events: list[Event]) -> tuple[int, int]:
+def _by_customer(state: State, incoming: Sequence[EventIn]) -> tuple[list[tuple[int, Event]], list[Refusal]]:
+    """With their indices, events of customers whose events are all sound; of the others, a refusal each."""
+    checked, refused = list[tuple[int, Event]](), dict[str, Refusal]()
+    for index, one in enumerate(incoming):
+        if one.customer_id in refused:
+            continue
+        try:
+            checked.append((index, _checked(state, index, one)))
+        except ApiError as error:
+            refused[one.customer_id] = Refusal(one.customer_id, index, error)
+    sound = [(index, event) for index, event in checked if event.customer_id not in refused]
+    return sound, list(refused.values())
+
+
+class Stored(NamedTuple):
+    """What the store did with a batch."""
+
+    accepted: int
+    duplicates: int
+    refusals: list[Refusal]
+
+
+async def _store(state: State, log: EventLog, numbered: Sequence[tuple[int, Event]]) -> Stored:
+    events = [event for _, event in numbered]
     try:
-        counts = await log.append(events)
+        appended = await log.append(events)
     except EventStoreError as error:
         raise ApiError(503, "event_store_unavailable", str(error), "send the batch again later") from error
-    apply(state, log.first_met(events))
-    return counts
+    refusals = [
+        Refusal(events[position].customer_id, numbered[position][0], as_api_error(error))
+        for position, error in appended.refused
+    ]
+    without = {one.customer_id for one in refusals}
+    apply(state, log.first_met([event for event in events if event.customer_id not in without]))
+    return Stored(appended.accepted, appended.duplicates, refusals)
 
 
 def apply(state: State, events: Sequence[Event]) -> None:

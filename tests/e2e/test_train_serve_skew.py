@@ -197,7 +197,7 @@ def test_online_events_are_the_same_to_the_running_server_to_a_restarted_one_and
 def online_events(state: State, ids: list[str]) -> list[EventIn]:
     """For every customer: late ones, several in one second out of order, one as old as the base data."""
     sold = [state.catalogue.item_ids[item] for item in np.flatnonzero(state.assortment.sold)]
-    newest = datetime.fromtimestamp(state.profiles.newest or 0, UTC)
+    newest = datetime.fromtimestamp(newest_event(state), UTC)
     events = []
     for number, customer in enumerate(ids):
         moments = [
@@ -221,8 +221,14 @@ def online_events(state: State, ids: list[str]) -> list[EventIn]:
     return events
 
 
+def newest_event(state: State) -> int:
+    """The time of the newest event that the server has read, in Unix seconds."""
+    _, histories = state.profiles.page(None, len(state.profiles.sample(10**9)))
+    return int(histories.times.max())
+
+
 def event_of_an_unsold_item(state: State, customer: str) -> EventIn:
     """The catalogue knows the item, this silo's items table does not: it must not count anywhere."""
     item = state.catalogue.item_ids[np.flatnonzero(~state.assortment.sold)[0]]
-    moment = datetime.fromtimestamp(state.profiles.newest or 0, UTC).isoformat()
+    moment = datetime.fromtimestamp(newest_event(state), UTC).isoformat()
     return EventIn(event_id="web-unsold", customer_id=customer, item_id=item, timestamp=moment)

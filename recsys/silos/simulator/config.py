@@ -189,6 +189,11 @@ class WorldConfig:
         return datetime.combine(self.first_day, time(), UTC)
 
     @property
+    def end(self) -> datetime:
+        """The first moment after the window, in UTC."""
+        return datetime.combine(self.last_day + timedelta(days=1), time(), UTC)
+
+    @property
     def chunks(self) -> int:
         """Number of chunks of persons."""
         return -(-self.persons // self.chunk_persons)

@@ -111,6 +111,7 @@ def _write_public(world: World, place: Place, folder: Path) -> None:
         "delta": min(DELTA, 0.5 / registered),
         "online": "online.sqlite",
         "ledger": "ledger.sqlite",
+        "data_until": world.config.end.isoformat(),
     }
     (folder / "silo.toml").write_text(_toml(settings), encoding="utf-8")
 

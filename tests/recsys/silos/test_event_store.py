@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 import stat
 import threading
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from recsys.data.contracts import CONTRACTS, Table
 from recsys.errors import DataContractError, EventConflictError
+from recsys.silos.event_append import Appended
 from recsys.silos.online import Event, OnlineEventStore
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -33,10 +35,10 @@ def store(tmp_path: Path) -> Iterator[OnlineEventStore]:
 
 
 def test_append_is_idempotent(store: OnlineEventStore) -> None:
-    assert store.append([event(1), event(2)]) == (2, 0)
-    assert store.append([event(2), event(3), event(3)]) == (1, 2)
+    assert store.append([event(1), event(2)]) == Appended(2, 0)
+    assert store.append([event(2), event(3), event(3)]) == Appended(1, 2)
     assert [found.event_id for found in store.events_of("c1")] == ["e1", "e2", "e3"]
-    assert store.append([]) == (0, 0)
+    assert store.append([]) == Appended(0, 0)
 
 
 def test_events_come_back_as_they_were(store: OnlineEventStore) -> None:
@@ -51,21 +53,59 @@ def test_events_come_back_as_they_were(store: OnlineEventStore) -> None:
     assert store.events_of("c2") == (before_1970,)
 
 
-def test_one_id_with_other_content_is_refused_with_its_whole_batch(store: OnlineEventStore) -> None:
+def refusals(appended: Appended) -> list[tuple[int, str]]:
+    return [(one.position, str(one.error)) for one in appended.refused]
+
+
+def test_one_id_with_other_content_is_refused_with_its_customers_events(store: OnlineEventStore) -> None:
     store.append([event(1)])
-    with pytest.raises(EventConflictError, match="event 'e1' is stored with another quantity"):
-        store.append([event(2), event(1, quantity=3.0)])
-    with pytest.raises(EventConflictError, match="another price"):
-        store.append([event(3), event(3, price=1.0)])
+    appended = store.append([event(2), event(1, quantity=3.0)])
+    assert appended[:2] == (0, 0)
+    assert [type(one.error) for one in appended.refused] == [EventConflictError]
+    ((position, why),) = refusals(appended)
+    assert position == 1
+    assert why.startswith("event 'e1' is stored with another quantity")
+    assert "another price" in refusals(store.append([event(3), event(3, price=1.0)]))[0][1]
     assert [found.event_id for found in store.events_of("c1")] == ["e1"]
 
 
+def test_an_id_of_two_customers_is_two_events(store: OnlineEventStore) -> None:
+    assert store.append([event(1), event(1, "c2", quantity=2.0)]) == Appended(2, 0)
+    assert store.append([event(1, "c2", quantity=2.0), event(1, "c3")]) == Appended(1, 1)
+    assert [(one.event_id, one.quantity) for one in store.events_of("c2")] == [("e1", 2.0)]
+    assert store.read()["customer_id"].to_pylist() == ["c1", "c2", "c3"]
+
+
+def test_one_customers_fault_keeps_no_others_events_out(store: OnlineEventStore) -> None:
+    store.append([event(1)])
+    late = NOW + timedelta(minutes=6)
+    batch = [event(2, "c2"), event(3), event(1, price=9.0), event(4, "c3", at=late), event(5, "c3")]
+    batch += [event(6, "c2"), event(2, "c2")]
+    appended = store.append(batch)
+    assert appended[:2] == (2, 1)
+    assert [position for position, _ in refusals(appended)] == [2, 3]
+    kept = {customer: [one.event_id for one in store.events_of(customer)] for customer in ("c1", "c2", "c3")}
+    assert kept == {"c1": ["e1"], "c2": ["e2", "e6"], "c3": []}
+
+
 def test_the_future_is_refused_beyond_a_little_skew(store: OnlineEventStore) -> None:
-    assert store.append([event(1, at=NOW + timedelta(minutes=5))]) == (1, 0)
-    with pytest.raises(DataContractError, match=r"event 'e2', column 'timestamp'.*future date"):
-        store.append([event(3), event(2, at=NOW + timedelta(minutes=6))])
+    assert store.append([event(1, at=NOW + timedelta(minutes=5))]) == Appended(1, 0)
+    appended = store.append([event(3), event(2, at=NOW + timedelta(minutes=6))])
+    assert appended[:2] == (0, 0)
+    assert [type(one.error) for one in appended.refused] == [DataContractError]
+    assert re.match(r"event 'e2', column 'timestamp'.*future date", refusals(appended)[0][1])
     assert len(store.events_of("c1")) == 1
     assert store.read().num_rows == 1
+
+
+def test_an_event_from_before_the_clock_was_set_back_keeps_nobody_from_being_read(
+    store: OnlineEventStore,
+) -> None:
+    store.append([event(1), event(2, "c2", at=NOW)])
+    behind = OnlineEventStore(store.path, clock=lambda: NOW - timedelta(days=1))
+    assert behind.read()["customer_id"].to_pylist() == ["c1"]
+    assert store.read().num_rows == 2
+    behind.close()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +159,7 @@ def test_stored_events_outlive_the_process_and_are_private(store: OnlineEventSto
     store.append([event(1)])
     again = OnlineEventStore(store.path)
     assert len(again.events_of("c1")) == 1
-    assert again.append([event(1)]) == (0, 1)
+    assert again.append([event(1)]) == Appended(0, 1)
     again.close()
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     connection = store._connect()
@@ -136,7 +176,7 @@ def test_many_threads_append_and_read(store: OnlineEventStore) -> None:
     def work(worker: int) -> None:
         for batch in range(5):
             shared, own = event(batch, "shared"), event(1000 + worker * 10 + batch, f"c{worker}")
-            accepted.append(store.append([shared, own])[0])
+            accepted.append(store.append([shared, own]).accepted)
             assert len(store.events_of(f"c{worker}")) == batch + 1
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(6)]
@@ -157,7 +197,7 @@ def test_any_replay_stores_each_event_once(
     seen: set[int] = set()
     for batch in batches:
         new = len(set(batch) - seen)
-        assert store.append([event(number) for number in batch]) == (new, len(batch) - new)
+        assert store.append([event(number) for number in batch]) == Appended(new, len(batch) - new)
         seen |= set(batch)
     assert [found.event_id for found in store.events_of("c1")] == [f"e{number}" for number in sorted(seen)]
     store.close()

@@ -88,28 +88,70 @@ def test_the_same_id_with_other_content_is_a_conflict(client: TestClient) -> Non
     assert item(9) not in shown(client, NEW)
 
 
-@pytest.mark.parametrize(
-    ("bad", "status", "code", "field"),
-    [
-        (event("b", number=999), 422, "unknown_item", "events.1.item_id"),
-        (event("b", "c-999"), 404, "unknown_customer", "events.1.customer_id"),
-        (event("b", NOTHING), 403, "no_consent", "events.1.customer_id"),
-        (
-            event("b", timestamp=(datetime.now(UTC) + timedelta(days=1)).isoformat()),
-            422,
-            "future_timestamp",
-            "events.1.timestamp",
-        ),
-    ],
-)
-def test_a_batch_is_all_or_nothing(
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+FAULTS = [
+    (event("b", number=999), 422, "unknown_item", "events.1.item_id"),
+    (event("b", "c-999"), 404, "unknown_customer", "events.1.customer_id"),
+    (event("b", NOTHING), 403, "no_consent", "events.1.customer_id"),
+    (event("b", timestamp=TOMORROW), 422, "future_timestamp", "events.1.timestamp"),
+]
+
+
+@pytest.mark.parametrize(("bad", "status", "code", "field"), FAULTS)
+def test_one_customers_events_are_all_or_nothing(
     client: TestClient, bad: dict[str, Any], status: int, code: str, field: str
 ) -> None:
-    response = send(client, event("a", NEW, 48), bad)
+    customer = bad["customer_id"]
+    response = send(client, event("a", customer, 48), bad)
+    at_fault = field if customer == TASTE else field.replace("events.1", "events.0")
     assert response.status_code == status
-    assert (response.json()["error"]["code"], response.json()["error"]["field"]) == (code, field)
-    assert client.get(f"/v1/demo/customers/{NEW}/events").json()["events"] == []
-    assert send(client, event("a", NEW, 48)).json()["accepted"] == 1
+    assert (response.json()["error"]["code"], response.json()["error"]["field"]) == (code, at_fault)
+    if customer == TASTE:
+        assert send(client, event("a", TASTE, 48)).json() == {"accepted": 1, "duplicates": 0}
+
+
+@pytest.mark.parametrize(("bad", "status", "code", "field"), FAULTS)
+def test_one_customers_fault_keeps_no_others_events_out(
+    client: TestClient, bad: dict[str, Any], status: int, code: str, field: str
+) -> None:
+    sound = event("a", NEW, 48)
+    response = send(client, sound, bad, event("a", bad["customer_id"], 7))
+    assert response.status_code == 202
+    answer = response.json()
+    assert (answer["accepted"], answer["duplicates"]) == (1, 0)
+    (refused,) = answer["refused"]
+    assert (refused["customer_id"], refused["index"]) == (bad["customer_id"], 1)
+    assert (refused["code"], refused["field"]) == (code, field)
+    assert refused["message"]
+    assert refused["what_to_do"]
+    assert item(48) in shown(client, NEW)
+    assert send(client, sound).json() == {"accepted": 0, "duplicates": 1}
+
+
+def test_the_first_fault_is_told_where_nothing_was_taken(client: TestClient) -> None:
+    response = send(client, event("a", "c-999"), event("a", NOTHING))
+    assert (response.status_code, response.json()["error"]["field"]) == (404, "events.0.customer_id")
+
+
+def test_a_conflict_is_within_one_customer(client: TestClient) -> None:
+    assert send(client, event("e-1", TASTE, 7)).json() == {"accepted": 1, "duplicates": 0}
+    assert send(client, event("e-1", NEW, 48)).json() == {"accepted": 1, "duplicates": 0}
+    assert item(48) in shown(client, NEW)
+    answer = send(client, event("e-1", TASTE, 8), event("e-2", NEW, 47)).json()
+    assert answer["accepted"] == 1
+    assert [(one["customer_id"], one["index"], one["code"]) for one in answer["refused"]] == [
+        (TASTE, 0, "event_conflict")
+    ]
+    assert NEW not in answer["refused"][0]["message"]
+
+
+def test_an_id_of_another_customers_base_rows_drops_no_event(
+    settings: Settings, serve: Callable[..., TestClient]
+) -> None:
+    client = serve(settings)
+    send(client, event("base-0", NEW, 48))
+    assert item(48) in shown(client, NEW)
+    assert item(48) in shown(serve(settings), NEW)
 
 
 def test_consent_to_training_alone_stores_and_shows_nothing(client: TestClient, settings: Settings) -> None:

@@ -1,0 +1,111 @@
+"""Two servers over neighbouring silos are asked the same by all other customers, and must say the same."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from recsys.errors import ConfigError
+from recsys.silos.config import SiloConfig
+from serving.audit.collisions import event_ids_of, posted
+from serving.audit.copies import copied
+from serving.audit.questions import Question, of_anybody, of_customer
+from serving.audit.world import Server
+
+ITEMS = 3
+MOST_CUSTOMERS = 24
+Finding = tuple[bool, str]
+
+
+def neighbours_at_the_server(
+    bundle: Path,
+    silo: Path,
+    neighbour: Path,
+    gone: str,
+    *,
+    now: datetime | None = None,
+    most: int = MOST_CUSTOMERS,
+) -> list[Finding]:
+    """Whether what is told to other customers depends on one: (held, what was seen), by kind of question.
+
+    Both silos are served from copies of their event stores and nothing of them is changed. At most `most` of
+    the other customers ask for all that the API has, post events under ids of the missing customer's, ask
+    again, and ask once more after a restart. Answers are compared byte for byte, without what is the missing
+    customer's own (rows of that customer in a page of all due lists) and without how long things took; what
+    is logged is compared too.
+
+    bundle: its folder; silo, neighbour: each a silo.toml, the second without `gone`; now: the moment at which
+    both clocks stand, aware (default: `data_until` of the first silo, or the clock).
+    Raises what a server that does not start raises, and ConfigError if `gone` is still in the second.
+    """
+    moment = now or SiloConfig.load(silo).data_until or datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="neighbours-") as folder:
+        places = [
+            copied(path, Path(folder) / name) for path, name in ((silo, "with"), (neighbour, "without"))
+        ]
+        ids = event_ids_of(places[0], gone)
+        found = _Findings()
+        for start, name in enumerate(("", ", after a restart")):
+            servers = [Server(bundle, place, moment) for place in places]
+            try:
+                _compare(servers, gone, ids if not start else (), moment, found, most, name)
+            finally:
+                for server in servers:
+                    server.close()
+        return found.told()
+
+
+class _Findings:
+    """Counts of questions by kind, and the first that was answered otherwise."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+
+    def add(self, kind: str, where: str, one: object, other: object) -> None:
+        self._asked[kind] = self._asked.get(kind, 0) + 1
+        if one != other:
+            self._first.setdefault(kind, where)
+
+    def told(self) -> list[Finding]:
+        return [
+            (True, f"{kind}: {count} alike")
+            if kind not in self._first
+            else (False, f"{kind}: depends on another customer, first at {self._first[kind]}")
+            for kind, count in self._asked.items()
+        ]
+
+
+def _compare(
+    servers: Sequence[Server],
+    gone: str,
+    ids: Sequence[str],
+    now: datetime,
+    found: _Findings,
+    most: int,
+    when: str,
+) -> None:
+    state = servers[1].state
+    others = state.profiles.customers()
+    if gone in others:
+        raise ConfigError(f"customer {gone!r} is in the second silo too; take all of the customer's rows out")
+    chosen = others[:: max(1, -(-len(others) // most))]
+    items = [state.catalogue.item_ids[place] for place in np.flatnonzero(state.assortment.sold)[:ITEMS]]
+    asked = [*_asked(chosen, others, items)]
+    questions = [*asked, *(posted(chosen, gone, ids, items, now) if ids else ()), *(asked if ids else ())]
+    answers = [server.ask(question.call for question in questions) for server in servers]
+    for question, one, other in zip(questions, *answers, strict=True):
+        where = f"{question.call.method} {question.call.path}{when}"
+        found.add(question.kind, where, question.seen(one), question.seen(other))
+    found.add("logs", f"what was logged{when}", servers[0].logs, servers[1].logs)
+
+
+def _asked(chosen: Sequence[str], others: Sequence[str], items: Sequence[str]) -> Iterator[Question]:
+    before = dict(zip(others[1:], others, strict=False))
+    for customer in chosen:
+        yield from of_customer(customer, before.get(customer), items)
+    yield from of_anybody(items)
