@@ -22,7 +22,7 @@ Lifetimes = dict[str, list[Charged]]
 
 
 def known_lifetimes(output: Path) -> Lifetimes:
-    """The last known charges of every silo that ever answered. Raises TrainingError if the file is damaged."""
+    """The last known charges of every silo that ever answered; TrainingError if the file is damaged."""
     path = output / FILE
     if not path.exists():
         return {}

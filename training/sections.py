@@ -13,6 +13,8 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Units = Annotated[float, Field(ge=1e-6, le=1e9)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+MOST_ITEMS, MOST_PAIRED = 10_000, 1000
+"""Most distinct items of one customer in a sum, and in a sum of pairs, whose memory grows with the square."""
 
 
 class Section(BaseModel):
@@ -42,7 +44,7 @@ class WeighingSettings(Section):
 class HeadSettings(WeighingSettings):
     """The second sum of popularity: how many of the most popular items, and how purchases of them weigh."""
 
-    items: Count
+    items: Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class PopularitySettings(WeighingSettings):
@@ -52,7 +54,7 @@ class PopularitySettings(WeighingSettings):
         popular alone (see `recsys.models.popularity_head`)
     """
 
-    max_items: Count = 100
+    max_items: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 100
     head: HeadSettings | None = None
 
     @property
@@ -70,7 +72,7 @@ class CopurchaseSettings(Section):
 
     top_items: Annotated[int, Field(ge=2, le=20_000)] = 2000
     full_rank: Count = 500
-    max_items: Annotated[Count, Field(ge=2)] = 100
+    max_items: Annotated[int, Field(ge=2, le=MOST_PAIRED)] = 100
     max_pairs: Annotated[int, Field(ge=1, le=50_000_000)] = 2_000_000
     form: Literal["lifts", "regression"] = "lifts"
     rank: Annotated[int, Field(ge=1, le=1024)] = 256

@@ -10,8 +10,8 @@ from recsys.privacy import accountant
 from recsys.privacy.charged import Charged, events_of
 from recsys.privacy.claim import planned, statement
 from recsys.privacy.ledger import Ledger, Receipt
-from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.person import Person, person_of
+from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.registry_entry import registry_entry
 from recsys.privacy.statement import DataKind, PrivacyStatement
 from training.assurance import differences

@@ -128,6 +128,12 @@ class _Source:
     rows: tuple[Row, ...]
     charged: tuple[Charged, ...]
     configured: Cap | None = None
+    own: bool = True
+
+    @property
+    def cap(self) -> Cap | None:
+        """The recorded one; a mirror holds none of the silos that it keeps."""
+        return self.ledger.cap() if self.own else None
 
 
 def _sources(ledgers: Mapping[str, Ledger], caps: Mapping[str, Cap]) -> dict[str, _Source]:
@@ -136,7 +142,7 @@ def _sources(ledgers: Mapping[str, Ledger], caps: Mapping[str, Cap]) -> dict[str
     for name, ledger in ledgers.items():
         rows = ledger.rows()
         kept = views.mirrored_charges(rows)
-        mirrored |= {silo: _Source(silo, ledger, rows, charged) for silo, charged in kept.items()}
+        mirrored |= {silo: _Source(silo, ledger, rows, charged, own=False) for silo, charged in kept.items()}
         charged = views.own_charges(rows)
         if charged or not kept:
             silo = next((row.silo for row in rows if row.kind == "reserve"), name)
@@ -147,7 +153,7 @@ def _sources(ledgers: Mapping[str, Ledger], caps: Mapping[str, Cap]) -> dict[str
 
 def _account(source: _Source, default: float) -> SiloBudget:
     ledger, rows = source.ledger, source.rows
-    cap = ledger.cap() or source.configured
+    cap = source.cap or source.configured
     at = _delta(source, default)
     events = events_of(source.charged)
     spent = accountant.epsilon(events, at)
@@ -159,21 +165,21 @@ def _account(source: _Source, default: float) -> SiloBudget:
         cap=cap.epsilon if cap else None,
         left=max(0.0, cap.epsilon - spent) if cap else None,
         releases=len(events),
-        open_releases=len(views.open_reservations(rows)),
+        open_releases=views.open_count(rows, None if source.own else source.silo),
         rows=verified.rows,
         head=verified.head,
         chain_ok=verified.ok,
-        voided_releases=views.voided_count(rows, source.silo),
-        purposes=_purposes(rows, ledger.caps(), at),
-        waiting=tuple(row.details for row in waiting(rows)),
-        approval_above=ledger.approval_above(),
-        cap_recorded=ledger.cap() is not None or cap is None,
+        voided_releases=views.voided_count(rows, None if source.own else source.silo),
+        purposes=_purposes(rows, ledger.caps(), at) if source.own else (),
+        waiting=tuple(row.details for row in waiting(rows)) if source.own else (),
+        approval_above=ledger.approval_above() if source.own else None,
+        cap_recorded=source.cap is not None or cap is None,
     )
 
 
 def _delta(source: _Source, default: float) -> float:
     """The recorded cap's; without one the least that a row was charged at, and else the configured cap's."""
-    if cap := source.ledger.cap():
+    if cap := source.cap:
         return cap.delta
     rows = [row for row in source.rows if row.event and row.silo == source.silo]
     recorded = [row.delta for row in rows if row.delta is not None]

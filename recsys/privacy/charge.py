@@ -109,8 +109,8 @@ class Receipt:
     kind: reserve, commit or void; row, hash: of that row in the silo's ledger; reservation: the charge's row;
     steps_done: for commit, how many steps ran (the whole reservation is charged all the same); reason: for
     void, why the release was given up; time: of the reservation, in whole seconds, whatever the kind, so that
-    it does not follow how long a computation took; silos, max_silos_per_person, plan_events: of the plan, left
-    out by older silos.
+    it does not follow how long a computation took; silos, max_silos_per_person, plan_events: of the plan,
+    left out by older silos.
     """
 
     kind: str
@@ -153,8 +153,11 @@ class Receipt:
 
 def same_receipt(one: Receipt, other: Receipt) -> bool:
     """Whether both are of one row with one content; releases differ in the time, and in what they add."""
-    added = {"time": "", "silos": (), "max_silos_per_person": None, "plan_events": ()}
-    return replace(one, **added) == replace(other, **added)
+    return _as_old(one) == _as_old(other)
+
+
+def _as_old(receipt: Receipt) -> Receipt:
+    return replace(receipt, time="", silos=(), max_silos_per_person=None, plan_events=())
 
 
 def same_person(one: str, other: str) -> bool:

@@ -28,7 +28,7 @@ class Charged:
 
     @classmethod
     def from_details(cls, event: PrivacyEvent, details: Mapping[str, Any]) -> Charged:
-        """From a row's event and its words, a silo's or a receipt's. LedgerError if they are no such words."""
+        """From the event and the words of a row, or of a receipt. LedgerError if they are no such words."""
         try:
             return cls(str(details["run_id"]), event, **_plan_of(details))
         except (KeyError, TypeError, ValueError) as error:

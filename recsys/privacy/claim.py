@@ -30,8 +30,8 @@ def statement(
 ) -> PrivacyStatement:
     """The statement of the model that this plan made.
 
-    spent: each silo's ledger, or each silo's charges as the silo or the coordinator's mirror reports them; bare
-        events count as charged to all silos that are known
+    spent: each silo's ledger, or each silo's charges as the silo or a mirror reports them; bare events
+        count as charged to all silos that are known
     heads: the ledgers' heads, taken from the ledgers themselves if they are given
     unconfirmed_silos: those whose own ledger was not heard at the end, so that `spent` holds a bound for them
     void: how what ran differs from what was assumed; with any such line the statement promises nothing
@@ -52,7 +52,9 @@ def statement(
         rdp_epsilon=person.epsilon(plan.delta, accountant.rdp_epsilon),
         run_epsilon=plan.epsilon(),
         max_silos_per_person=person.max_silos_per_person,
-        silo_epsilons={silo: accountant.epsilon(events_of(by_silo[silo]), plan.delta) for silo in sorted(by_silo)},
+        silo_epsilons={
+            silo: accountant.epsilon(events_of(by_silo[silo]), plan.delta) for silo in sorted(by_silo)
+        },
         heads=dict(
             sorted({**{silo: ledger.head() for silo, ledger in ledgers.items()}, **(heads or {})}.items())
         ),
@@ -88,8 +90,8 @@ def _assumptions(person: Person, silo_rule: str | None) -> tuple[str, ...]:
         lines.append(f"Nobody is in more than {most}, by a public rule: {silo_rule}.")
     if person.not_given:
         lines.append(
-            f"Earlier runs of these silos had others beside them, which spent no more in each than the silo that "
-            f"spent most or the whole plan: {', '.join(person.not_given)}."
+            "Earlier runs of these silos had others beside them, which spent no more in each than the silo "
+            f"that spent most, or the whole plan: {', '.join(person.not_given)}."
         )
     return tuple(lines)
 

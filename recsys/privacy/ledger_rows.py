@@ -124,4 +124,6 @@ def _event_of(row: Record) -> PrivacyEvent | None:
 
 
 def _edited(row: Record, error: Exception) -> LedgerError:
-    return LedgerError(f"row {row['id']} of the ledger is not readable ({error}): it was edited; restore a copy")
+    return LedgerError(
+        f"row {row['id']} of the ledger is not readable ({error}): it was edited; restore a copy"
+    )

@@ -20,7 +20,7 @@ VALUES = (
     "clip_norm", "divisor", "cap", "source", "details", "previous",
 )  # fmt: skip
 SALT = "salt"
-"""The word of `details` that is random: it never leaves the silo, so a row's hash cannot be opened by guessing."""
+"""The word of `details` that is random and never leaves the silo: guessing does not open a row's hash."""
 REALS = frozenset({"noise_multiplier", "sampling_rate", "delta", "clip_norm", "divisor", "cap"})
 
 

@@ -43,7 +43,11 @@ def mirrored_charges(rows: Rows) -> dict[str, tuple[Charged, ...]]:
 
 def events_by_purpose(rows: Rows) -> dict[str, tuple[PrivacyEvent, ...]]:
     """The ledger's own events by the purpose they were charged for."""
-    own = [(str(row.details["purpose"]), row.event) for row in rows if row.kind == "reserve" and row.event]
+    own = [
+        (str(row.details.get("purpose", "")), row.event)
+        for row in rows
+        if row.kind == "reserve" and row.event
+    ]
     purposes = sorted({purpose for purpose, _ in own})
     return {name: tuple(event for purpose, event in own if purpose == name) for name in purposes}
 
@@ -65,8 +69,18 @@ def voided_reservations(rows: Rows) -> Rows:
     return tuple(row for row in rows if row.kind == "reserve" and row.id in given_up)
 
 
-def voided_count(rows: Rows, silo: str) -> int:
-    """How many of a silo's releases were given up, in its own ledger or in a mirror of it."""
-    receipts = [row for row in rows if row.kind == "receipt" and row.silo == silo]
-    mirrored = [row for row in receipts if row.details["kind"] == "void"]
-    return len(voided_reservations(rows)) + len(mirrored)
+def open_count(rows: Rows, mirrored: str | None = None) -> int:
+    """How many releases were reserved and never closed: the ledger's own, or those of a silo it mirrors."""
+    if mirrored is None:
+        return len(open_reservations(rows))
+    told = [row for row in rows if row.kind == "receipt" and row.silo == mirrored]
+    closed = {row.reservation for row in told if row.details.get("kind") in ("commit", "void")}
+    return len({row.reservation for row in told} - closed)
+
+
+def voided_count(rows: Rows, mirrored: str | None = None) -> int:
+    """How many releases were given up: the ledger's own, or those of a silo it mirrors."""
+    if mirrored is None:
+        return len(voided_reservations(rows))
+    receipts = [row for row in rows if row.kind == "receipt" and row.silo == mirrored]
+    return len([row for row in receipts if row.details.get("kind") == "void"])

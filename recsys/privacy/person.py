@@ -1,4 +1,4 @@
-"""What a person has lost, from ledgers' rows alone: which federations there were, and the worst choice of silos.
+"""What a person has lost, from ledgers' rows alone: the federations that were, and the worst choice of silos.
 
 Rows say under which plan they were charged: its silos, in how many of them a person's records were used, and
 all that it promised to spend. No file that can be edited afterwards has a part in what is computed here.
@@ -141,7 +141,11 @@ def _bound_on_absent(absent: str, rows: Spent) -> list[PrivacyEvent]:
     for run, silos, plan in runs:
         if absent in silos:
             by_silo = [
-                [one.event for one in charged if (one.run_id, one.silos, one.plan_events) == (run, silos, plan)]
+                [
+                    one.event
+                    for one in charged
+                    if (one.run_id, one.silos, one.plan_events) == (run, silos, plan)
+                ]
                 for charged in rows.values()
             ]
             found += _most([plan, *by_silo])

@@ -1,7 +1,7 @@
 """Which data a release read, without saying anything about it: a keyed HMAC whose key stays in the silo.
 
-A plain hash would let anyone who guesses a table test the guess; without the key the HMAC tells nothing. It is
-salted by the run, so that those who read several runs' values do not learn whether the data changed between.
+A plain hash would let anyone who guesses a table test the guess; without the key the HMAC tells nothing. It
+is salted by the run, so that who reads several runs' values does not learn whether the data changed between.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """A silo that is away or late is not forgotten by the lifetime that a statement claims."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from flwr.app import Message
 
 from recsys.errors import TrainingError
 from recsys.privacy import accountant
+from recsys.privacy.charge import to_json
+from recsys.privacy.charged import Charged, to_report
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
@@ -68,7 +71,25 @@ def test_what_is_known_grows_by_what_silos_say(tmp_path: Path) -> None:
     assert known_lifetimes(tmp_path) == {}
     remember(tmp_path, {"a": said(2.0), "b": said(3.0)})
     remember(tmp_path, {"b": said(4.0)})
-    assert known_lifetimes(tmp_path) == {"a": [PrivacyEvent(2.0)], "b": [PrivacyEvent(4.0)]}
+    assert known_lifetimes(tmp_path) == {
+        "a": [Charged("", PrivacyEvent(2.0))],
+        "b": [Charged("", PrivacyEvent(4.0))],
+    }
+
+
+def test_what_silos_say_of_their_plans_is_kept_and_older_readers_find_the_events(tmp_path: Path) -> None:
+    silos, plan = frozenset("ab"), (PrivacyEvent(2.0), PrivacyEvent(1.0, 0.1, 7))
+    charged = [Charged(f"run-{n}", event, silos, 2, plan) for n, event in enumerate(plan)]
+    text = to_json(to_report(charged))
+    remember(tmp_path, {"a": Reply({"events": text})})
+    assert known_lifetimes(tmp_path) == {"a": charged}
+    assert [PrivacyEvent(**event) for event in json.loads(text)["events"]] == list(plan)
+    assert len(json.loads(text)["plans"]) == 1, "a plan is sent once, however many charges it has"
+
+
+def test_a_file_of_an_older_release_is_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"a": [{"noise_multiplier": 2.0, "sampling_rate": 1.0, "steps": 3}]}')
+    assert known_lifetimes(tmp_path) == {"a": [Charged("", PrivacyEvent(2.0, 1.0, 3))]}
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Books:
-    """Ledgers and configured caps by silo, silos without a ledger yet, in how many a person may be."""
+    """Ledgers and configured caps by silo, silos without a ledger yet, and what federation.toml says.
+
+    max_silos_per_person is for comparing alone: what is shown comes from rows.
+    """
 
     ledgers: dict[str, Ledger]
     caps: dict[str, Cap]

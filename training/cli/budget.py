@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from recsys.errors import LedgerError
 from recsys.privacy.budget import budget_report
 from recsys.privacy.ledger import Ledger, Row
 from training.cli.books import Sources, echo_json, open_books, reads_books
 from training.cli.budget_heads import export, verify
+from training.cli.budget_notes import notes
 from training.cli.budget_rules import approve, cap
 from training.cli.budget_text import print_history, print_status
 
@@ -27,7 +29,7 @@ def budget() -> None:
 @reads_books
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--delta", type=float, default=1e-6, show_default=True, help="Delta of the person's epsilon.")
-@click.option("--max-silos", type=click.IntRange(min=1), help="In how many silos a person may be.")
+@click.option("--max-silos", type=click.IntRange(min=1), help="Count a person in at least so many silos.")
 def status(
     ledgers: tuple[str, ...],
     silos: tuple[Path, ...],
@@ -40,19 +42,25 @@ def status(
 
     Every epsilon is composed anew from the recorded events, over the lifetime of the ledgers; releases that
     were reserved and never finished, or were found void, count as spent. Plans that wait for a second
-    person's approval are listed with their fingerprints.
+    person's approval are listed with their fingerprints. Files say where ledgers are; what they say otherwise
+    changes nothing here, and is noted where it differs from the rows. Exit code 3 if a chain is broken.
     """
     books = open_books(Sources(ledgers, silos, federation))
     report = budget_report(
         books.ledgers,
-        max_silos_per_person=max_silos or books.max_silos_per_person,
+        max_silos_per_person=max_silos,
         delta=delta,
         caps=books.caps,
     )
     if as_json:
-        echo_json({**report.to_dict(), "no_ledger_yet": sorted(books.missing)})
+        echo_json({**report.to_dict(), "no_ledger_yet": sorted(books.missing), "notes": notes(report, books)})
     else:
         print_status(report, books)
+    if broken := [silo.silo for silo in report.silos if not silo.chain_ok]:
+        raise LedgerError(
+            f"silo '{broken[0]}': its ledger's chain is broken, so what is shown may be too little; "
+            "see 'budget verify' and compare the ledger with its copies"
+        )
 
 
 @budget.command()

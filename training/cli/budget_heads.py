@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from recsys.errors import ConfigError, LedgerError
 from recsys.privacy.chain import Verification
-from recsys.privacy.ledger import HeadMark, Ledger
+from recsys.privacy.ledger import HeadMark, Ledger, Row
+from recsys.privacy.ledger_rows import whole_seconds
 from recsys.words import counted
 from training.cli.books import Books, Sources, echo_json, open_books, reads_books
 from training.cli.budget_text import print_verified
@@ -87,11 +88,17 @@ def export(ledgers: tuple[str, ...], silos: tuple[Path, ...], federation: Path |
     """Write the ledgers' heads and all their rows as JSON, for a reviewer and for `verify --heads` later.
 
     Keep the file where nobody who can write the ledgers can change it. Rows hold no customer's data.
+    Times are in whole seconds, and those of commits are their reservations': finer ones would tell how long
+    a computation took.
     """
     books = open_books(Sources(ledgers, silos, federation), must_exist=True)
     found = [_exported(silo, ledger) for silo, ledger in books.ledgers.items()]
     heads = [str(ledger["head"]) for ledger in found]
-    made = {"format": FORMAT, "exported": datetime.now(UTC).isoformat(), "head": combined_head(heads)}
+    made = {
+        "format": FORMAT,
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "head": combined_head(heads),
+    }
     text = orjson.dumps({**made, "ledgers": found}, option=orjson.OPT_INDENT_2) + b"\n"
     if out == "-":
         click.echo(text, nl=False)
@@ -111,9 +118,15 @@ def _exported(silo: str, ledger: Ledger) -> dict[str, Any]:
     verified = ledger.verify()
     if not verified.ok:
         raise LedgerError(f"{ledger.where}: {verified.problem}; a broken ledger is not exported")
-    rows = [asdict(row) for row in ledger.rows()]
-    head = rows[-1]["hash"] if rows else verified.head
+    found = ledger.rows()
+    times = {row.id: row.time for row in found}
+    rows = [_shown(row, whole_seconds(times[row.reservation or row.id])) for row in found]
+    head = found[-1].hash if found else verified.head
     return {"silo": silo, "where": ledger.where, "head": head, "rows": rows}
+
+
+def _shown(row: Row, time: str) -> dict[str, Any]:
+    return {**asdict(row), "time": time}
 
 
 def _write_new(path: Path, text: bytes) -> None:

@@ -13,6 +13,7 @@ from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Row
 from recsys.words import NO_VALUE, counted
 from training.cli.books import Books
+from training.cli.budget_notes import notes
 
 PIPE_WIDTH = 140
 STATUS = ("silo", "spent ε", "cap", "left", "δ", "releases", "open", "void", "chain")
@@ -38,6 +39,12 @@ def print_status(report: BudgetReport, books: Books) -> None:
         f"at δ = {report.delta:g}, for the lifetime of these ledgers (unit: one customer, add or remove). "
         "Open and void releases are spent."
     )
+    if len(report.federations) > 1:
+        for one in report.federations:
+            most = counted(one.max_silos_per_person, "silo")
+            console.print(escape(f"  of these in up to {most} of {', '.join(one.silos)}"))
+    for line in notes(report, books):
+        console.print(escape(f"Note: {line}"))
 
 
 def print_history(rows: Mapping[str, list[Row]]) -> None:

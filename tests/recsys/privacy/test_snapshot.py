@@ -38,13 +38,20 @@ def test_a_short_key_is_refused(tmp_path: Path) -> None:
 def test_the_hmac_depends_on_key_content_and_parts() -> None:
     key = b"k" * 32
     made = [
-        snapshot_hmac(key, [b"ab", b"c"]),
-        snapshot_hmac(key, [b"a", b"bc"]),
-        snapshot_hmac(key, [b"abc"]),
-        snapshot_hmac(b"l" * 32, [b"abc"]),
+        snapshot_hmac(key, "r", [b"ab", b"c"]),
+        snapshot_hmac(key, "r", [b"a", b"bc"]),
+        snapshot_hmac(key, "r", [b"abc"]),
+        snapshot_hmac(b"l" * 32, "r", [b"abc"]),
     ]
     assert len(set(made)) == 4
-    assert snapshot_hmac(key, iter([b"abc"])) == made[2]
+    assert snapshot_hmac(key, "r", iter([b"abc"])) == made[2]
+
+
+def test_equal_data_give_equal_values_within_one_run_alone() -> None:
+    key, data = b"k" * 32, [b"one", b"two"]
+    made = [snapshot_hmac(key, run, data) for run in ("run-1", "run-2", "run-1")]
+    assert made[0] == made[2] != made[1]
+    assert snapshot_hmac(key, "ab", [b"c"]) != snapshot_hmac(key, "a", [b"bc"])
 
 
 def test_a_process_that_dies_while_it_makes_the_key_leaves_none(

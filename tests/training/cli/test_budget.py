@@ -78,7 +78,7 @@ def test_status_shows_spent_and_left(north: Ledger) -> None:
 def test_status_of_a_federation_counts_silos_that_have_not_begun(federation: Path, north: Ledger) -> None:
     found = run_json("status", "--federation", federation)
     assert found["no_ledger_yet"] == ["south"]
-    assert found["max_silos_per_person"] == 2
+    assert found["max_silos_per_person"] == 1, "from ledgers, not from the file"
     assert "not begun" in run("status", "--federation", federation).stdout
     south = Ledger(federation.parent / "silos" / "south" / "ledger.sqlite")
     south.set_cap(3.0, DELTA)
@@ -91,7 +91,9 @@ def test_status_of_a_federation_counts_silos_that_have_not_begun(federation: Pat
 
 def test_status_names_a_broken_chain(north: Ledger) -> None:
     break_row(north, 1)
-    assert "BROKEN" in run("status", "--ledger", north.path).stdout
+    result = run("status", "--ledger", north.path)
+    assert "BROKEN" in result.stdout
+    assert isinstance(result.exception, LedgerError), "everything is shown, and then the exit code is 3"
 
 
 def test_status_refuses_a_delta_that_is_none(north: Ledger) -> None:
