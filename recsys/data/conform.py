@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from recsys.data.contracts import CONTRACTS, Column, Table
-from recsys.data.source import Source, first_failing, named
+from recsys.data.judges import Judge, Strict
+from recsys.data.source import Source, named
 from recsys.data.times import to_utc
 from recsys.data.unique import first_repeat
 
@@ -32,25 +33,34 @@ def conform(
     row, column and value.
     """
     origin = Source(source, data)
-    latest = now or datetime.now(UTC)
-    columns = [_read(origin, column, timezone, latest) for column in CONTRACTS[table].columns]
-    checked = pa.table(columns, schema=CONTRACTS[table].schema)
+    checked = read_columns(table, Strict(origin), timezone, now or datetime.now(UTC))
     for names in () if part else CONTRACTS[table].unique:
         _require_unique(origin, checked, names)
     return named(checked, source)
 
 
-def _read(source: Source, column: Column, timezone: str, now: datetime) -> pa.ChunkedArray:
-    if column.name not in source.data.column_names:
-        return _absent(source, column)
-    raw = _plain(source.data[column.name])
-    values = _cast(source, column, raw, timezone)
+def read_columns(table: Table, judge: Judge, timezone: str, now: datetime) -> pa.Table:
+    """The judge's source with the contract's columns, each row judged by itself; keys may repeat.
+
+    Raises DataContractError for what is wrong with a whole column: it is missing, or of the wrong type.
+    """
+    columns = [_read(judge, column, timezone, now) for column in CONTRACTS[table].columns]
+    return pa.table(columns, schema=CONTRACTS[table].schema)
+
+
+def _read(judge: Judge, column: Column, timezone: str, now: datetime) -> pa.ChunkedArray:
+    data = judge.source.data
+    if column.name not in data.column_names:
+        return _absent(judge.source, column)
+    values = _cast(judge, column, _plain(data[column.name]), timezone)
     if column.default is not None:
         values = pc.fill_null(values, column.default)
-    _require_values(source, column, values)
-    _require_check(source, column, values)
+    if values.null_count and judge.must_be_whole(column, values):
+        judge.refuse(column.name, pc.is_null(values), "missing value", "fill it, or leave the row out")
+    if column.check is not None and values.null_count < len(values):
+        judge.refuse(column.name, column.check.bad(values), column.check.problem, column.check.remedy)
     if pt.is_timestamp(column.type):
-        _require_past(source, column, values, now)
+        _require_past(judge, column, values, now)
     return values
 
 
@@ -73,34 +83,27 @@ def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _cast(source: Source, column: Column, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
+def _cast(judge: Judge, column: Column, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
     if pt.is_null(values.type):
         return values.cast(column.type)
     if pt.is_timestamp(column.type):
-        return to_utc(source, column.name, values, timezone)
+        return to_utc(judge, column.name, values, timezone)
     accepts, example = _ACCEPTS[column.type]
     if not accepts(values.type):
-        raise source.error(
-            f"wrong type {values.type}, expected {column.type} ({column.unit})", example, column=column.name
-        )
-    return _numbers_and_texts(source, column, values, example)
+        problem = f"wrong type {values.type}, expected {column.type} ({column.unit})"
+        raise judge.source.error(problem, example, column=column.name)
+    return _numbers_and_texts(judge, column, values, example)
 
 
-def _numbers_and_texts(
-    source: Source, column: Column, values: pa.ChunkedArray, remedy: str
-) -> pa.ChunkedArray:
+def _numbers_and_texts(judge: Judge, column: Column, values: pa.ChunkedArray, remedy: str) -> pa.ChunkedArray:
     if pt.is_floating(values.type) and column.nullable and column.default is None:
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     if pt.is_string(values.type):
         values = pc.utf8_trim_whitespace(values)
     if pt.is_integer(values.type) and column.type == pa.bool_():
         values = values.cast(pa.string())
-    try:
-        return values.cast(column.type)
-    except pa.ArrowInvalid:
-        row = first_failing(values, lambda piece: piece.cast(column.type))
-        problem = f"wrong type, expected {column.type} ({column.unit})"
-        raise source.error(problem, remedy, column=column.name, row=row) from None
+    problem = f"wrong type, expected {column.type} ({column.unit})"
+    return judge.convert(column.name, values, lambda piece: piece.cast(column.type), problem, remedy)
 
 
 def _number(kind: pa.DataType) -> bool:
@@ -121,30 +124,13 @@ _ACCEPTS: dict[pa.DataType, tuple[Callable[[pa.DataType], bool], str]] = {
 }
 
 
-def _require_values(source: Source, column: Column, values: pa.ChunkedArray) -> None:
-    partial = column.complete and values.null_count < len(values)
-    if values.null_count and (partial or not column.nullable):
-        row = pc.index(pc.is_null(values), True).as_py()
-        raise source.error("missing value", "fill it, or leave the row out", column=column.name, row=row)
-
-
-def _require_check(source: Source, column: Column, values: pa.ChunkedArray) -> None:
-    if column.check is None or values.null_count == len(values):
-        return
-    row = pc.index(column.check.bad(values), True).as_py()
-    if row >= 0:
-        raise source.error(column.check.problem, column.check.remedy, column=column.name, row=row)
-
-
-def _require_past(source: Source, column: Column, values: pa.ChunkedArray, now: datetime) -> None:
-    row = pc.index(pc.greater(values, pa.scalar(now, pa.timestamp("us", tz="UTC"))), True).as_py()
-    if row >= 0:
-        raise source.error(
-            f"future date (now is {now.isoformat(timespec='seconds')})",
-            "correct the time or its zone; Unix times are in seconds",
-            column=column.name,
-            row=row,
-        )
+def _require_past(judge: Judge, column: Column, values: pa.ChunkedArray, now: datetime) -> None:
+    judge.refuse(
+        column.name,
+        pc.greater(values, pa.scalar(now, pa.timestamp("us", tz="UTC"))),
+        f"future date (now is {now.isoformat(timespec='seconds')})",
+        "correct the time or its zone; Unix times are in seconds",
+    )
 
 
 def _require_unique(source: Source, checked: pa.Table, names: tuple[str, ...]) -> None:

@@ -84,7 +84,7 @@ def _key(name: str, unit: str) -> Column:
 
 _INTERACTIONS = TableContract(
     columns=(
-        Column("event_id", STRING, "id of the event, unique in the silo", check=NOT_EMPTY),
+        Column("event_id", STRING, "id of the event, unique among the customer's own", check=NOT_EMPTY),
         _key("customer_id", "id of the customer in this silo"),
         _key("item_id", "id of the item in the public catalogue"),
         Column("event", STRING, "what happened", default=EventType.PURCHASE.value, check=one_of(EventType)),
@@ -96,7 +96,7 @@ _INTERACTIONS = TableContract(
         Column("order_id", STRING, "id of the order", check=NOT_EMPTY),
         Column("channel", STRING, "where it happened: store, web, app"),
     ),
-    unique=(("event_id",),),
+    unique=(("customer_id", "event_id"),),
 )
 
 _ITEMS = TableContract(

@@ -8,87 +8,93 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from recsys.data.source import Source, first_failing
+from recsys.data.judges import Convert, Judge, converted_each
 
 NAIVE = pa.timestamp("us")
 UTC = pa.timestamp("us", tz="UTC")
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
 WITH_ZONE = r":\d\d[\d.]*(Z|z|[+-]\d{2}(:?\d{2})?)$"
 WRITE_ISO = "write ISO 8601 (2024-05-31T14:05:00 or 2024-05-31T14:05:00+02:00) or Unix seconds"
+NOT_A_TIME = "wrong type, expected a time"
 
 
-def to_utc(source: Source, column: str, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
+def to_utc(judge: Judge, column: str, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
     """The column as timestamp[us, UTC].
 
     Aware times are converted; naive ones (and dates, as midnight) are read in the silo's `timezone`, an hour
-    that occurs twice as its first occurrence; whole numbers are Unix seconds. Raises DataContractError for a
-    text column that mixes aware and naive times, and for anything that is not a time.
+    that occurs twice as its first occurrence; whole numbers are Unix seconds. A text says by itself which of
+    the three it is, whatever is in other rows. Raises DataContractError for a column that cannot hold times.
+    What is not a time, and text that mixes aware and naive times, is the judge's to settle.
     """
+    localise = partial(_localise, timezone)
     if pt.is_integer(values.type):
-        return _from_seconds(source, column, values)
-    if pt.is_timestamp(values.type):
-        return _localise(_truncate(source, column, values), timezone)
-    if pt.is_date(values.type):
-        return _localise(values.cast(NAIVE), timezone)
+        return _from_seconds(judge, column, judge.convert(column, values, _whole, NOT_A_TIME, WRITE_ISO))
+    if pt.is_timestamp(values.type) or pt.is_date(values.type):
+        return judge.convert(column, values, localise, "time out of range", WRITE_ISO)
     if pt.is_string(values.type):
-        return _from_text(source, column, values, timezone)
-    raise source.error(f"wrong type {values.type}, expected a time", WRITE_ISO, column=column)
+        return _from_text(judge, column, values, localise)
+    raise judge.source.error(f"wrong type {values.type}, expected a time", WRITE_ISO, column=column)
 
 
-def _from_text(source: Source, column: str, values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
-    for target in (NAIVE, UTC, pa.int64()):
+def _from_text(judge: Judge, column: str, values: pa.ChunkedArray, localise: Convert) -> pa.ChunkedArray:
+    """The column at once where all rows are written alike, else each by its own form: no text has two."""
+    for target in (NAIVE, UTC):
         try:
-            parsed = values.cast(target)
+            return localise(values.cast(target))
         except pa.ArrowInvalid:
             continue
-        return _from_seconds(source, column, parsed) if target == pa.int64() else _localise(parsed, timezone)
-    raise _why_not_a_time(source, column, values)
+    try:
+        return _from_seconds(judge, column, values.cast(pa.int64()))
+    except pa.ArrowInvalid:
+        return _from_mixed_text(judge, column, values, localise)
 
 
-def _why_not_a_time(source: Source, column: str, values: pa.ChunkedArray) -> Exception:
+def _from_mixed_text(
+    judge: Judge, column: str, values: pa.ChunkedArray, localise: Convert
+) -> pa.ChunkedArray:
     aware = pc.match_substring_regex(values, WITH_ZONE).fill_null(False)
-    naive_row, aware_row = pc.index(aware, False).as_py(), pc.index(aware, True).as_py()
-    for target, kept in ((UTC, aware), (NAIVE, pc.invert(aware))):
-        part = pc.if_else(kept, values, pa.scalar(None, pa.string()))
-        try:
-            part.cast(target)
-        except pa.ArrowInvalid:
-            row = first_failing(part, partial(_to, target))
-            return source.error("wrong type, expected a time", WRITE_ISO, column=column, row=row)
-    return source.error(
-        f"mixed time zones: this time and row {min(naive_row, aware_row) + 1} differ in having a UTC offset",
-        "write all times with an offset, or all without",
-        column=column,
-        row=max(naive_row, aware_row),
-    )
+    numbers = pc.match_substring_regex(values, r"^(0[xX][0-9a-fA-F]+|-?\d+)$").fill_null(False)
+    neither = pc.invert(pc.or_(aware, numbers))
+    zoned = converted_each(_only(values, aware), lambda piece: localise(piece.cast(UTC)))
+    naive = converted_each(_only(values, neither), lambda piece: localise(piece.cast(NAIVE)))
+    whole = converted_each(_only(values, numbers), _whole)
+    times = pc.coalesce(zoned, naive)
+    unread = pc.and_(pc.is_valid(values), pc.and_(pc.is_null(times), pc.is_null(whole)))
+    judge.refuse(column, unread, NOT_A_TIME, WRITE_ISO)
+    _require_one_form(judge, column, zoned, naive, whole)
+    return pc.coalesce(times, _from_seconds(judge, column, whole))
 
 
-def _to(target: pa.DataType, piece: pa.ChunkedArray) -> pa.ChunkedArray:
-    return piece.cast(target)
-
-
-def _from_seconds(source: Source, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    seconds = values.cast(pa.int64())
-    beyond = pc.index(pc.greater(pc.abs_checked(seconds), LAST_SECOND), True).as_py()
-    if beyond >= 0:
-        raise source.error(
-            "Unix time beyond the year 9999", "give seconds, not milliseconds", column=column, row=beyond
+def _require_one_form(judge: Judge, column: str, *forms: pa.ChunkedArray) -> None:
+    """forms: times with a zone, without one, and Unix seconds; a row has a value in one of them at most."""
+    firsts = sorted(row for form in forms if (row := pc.index(pc.is_valid(form), True).as_py()) >= 0)
+    if len(firsts) > 1:
+        judge.disagree(
+            column,
+            firsts[1],
+            f"mixed time zones: this time and row {firsts[0] + 1} differ in having a UTC offset",
+            "write all times with an offset, or all without",
         )
+
+
+def _only(values: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(where, values, pa.scalar(None, values.type))
+
+
+def _whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return values.cast(pa.int64())
+
+
+def _from_seconds(judge: Judge, column: str, seconds: pa.ChunkedArray) -> pa.ChunkedArray:
+    beyond = pc.or_(pc.greater(seconds, LAST_SECOND), pc.less(seconds, -LAST_SECOND))
+    judge.refuse(column, beyond, "Unix time beyond the year 9999", "give seconds, not milliseconds")
     return pc.multiply(seconds, 1_000_000).cast(UTC)
 
 
-def _truncate(source: Source, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    target = pa.timestamp("us", tz=values.type.tz)
-    if values.type.unit == "ns":
-        return pc.cast(values, target, safe=False)
-    try:
-        return values.cast(target)
-    except pa.ArrowInvalid:
-        row = first_failing(values, partial(_to, target))
-        raise source.error("time out of range", WRITE_ISO, column=column, row=row) from None
-
-
-def _localise(values: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
-    if values.type.tz is None and timezone != "UTC":
+def _localise(timezone: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    zone = values.type.tz if pt.is_timestamp(values.type) else None
+    nanoseconds = pt.is_timestamp(values.type) and values.type.unit == "ns"
+    values = pc.cast(values, pa.timestamp("us", tz=zone), safe=not nanoseconds)
+    if zone is None and timezone != "UTC":
         values = pc.assume_timezone(values, timezone, ambiguous="earliest", nonexistent="latest")
     return values.cast(UTC)

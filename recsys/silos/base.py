@@ -51,3 +51,24 @@ class Scanned(Protocol):
         DataContractError at a possible breach; `read` settles whether it is one, and names the row.
         """
         ...
+
+
+@runtime_checkable
+class Sifted(Protocol):
+    """What a silo adds whose customers' rows may break the contract; one that is sound by making need not."""
+
+    def sift(self, table: Table) -> pa.Table:
+        """A table as `read` gives it, but rows of customers that break the contract are set aside, unsaid.
+
+        Public tables (items, stores, stock) are those of `read`. Raises DataContractError for what is wrong
+        with a file, a column or a public table; never for a customer's row.
+
+        Guarantee: unit one customer, relation add or remove one: what is read of a customer depends on that
+        customer's own rows and on public tables, columns and settings alone.
+        """
+        ...
+
+
+def sifted(silo: Silo, table: Table) -> pa.Table:
+    """`Sifted.sift` of a silo that has it, else `read`."""
+    return silo.sift(table) if isinstance(silo, Sifted) else silo.read(table)

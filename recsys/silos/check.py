@@ -17,7 +17,10 @@ from recsys.data.history import EventType, Ordering
 from recsys.data.source import source_of
 from recsys.data.vocab import Catalogue
 from recsys.errors import DataContractError
-from recsys.silos.base import Scanned, Silo
+from recsys.silos.base import Scanned, Silo, sifted
+
+BREACH = (DataContractError, pa.ArrowException)
+"""What strict reading raises, of whatever row; what is not a customer's is raised again by sifting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +67,30 @@ def read_checked(silo: Silo, catalogue: Catalogue | None = None) -> SiloTables:
     return tables
 
 
-def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
-    """`read_checked` for whoever needs only what histories are made of: a fraction of the memory.
+def read_sound(silo: Silo, catalogue: Catalogue | None = None) -> SiloTables:
+    """All tables without what breaks the contract: of each customer the rows that keep it, perhaps none.
 
-    Interactions have the columns of `narrow` alone. Errors are those of `read_checked`.
+    `read_checked` where nothing breaks it. Elsewhere rows of customers that do are set aside, and rows of
+    items or customers that the silo's tables do not list; a store that is not listed counts as unknown.
+    Nothing is told or counted of what was set aside: `silo check` names it. Raises DataContractError for what
+    is wrong with a file, a column or a public table.
+
+    Guarantee: unit one customer, relation add or remove one: what is read of a customer, and whether anything
+    is read at all, depends on that customer's own rows and on public tables, columns and settings alone.
+    """
+    try:
+        return read_checked(silo, catalogue)
+    except BREACH:
+        return _sifted(silo, catalogue)
+
+
+def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
+    """`read_sound` for whoever needs only what histories are made of: a fraction of the memory.
+
+    Interactions have the columns of `narrow` alone. Errors are those of `read_sound`.
     """
     if not isinstance(silo, Scanned):
-        return _narrowed(read_checked(silo, catalogue))
+        return _narrowed(read_sound(silo, catalogue))
     try:
         others = {table.value: silo.read(table) for table in Table if table is not Table.INTERACTIONS}
         tables = SiloTables(empty(Table.INTERACTIONS), **others)
@@ -79,10 +99,20 @@ def read_for_training(silo: Silo, catalogue: Catalogue) -> SiloTables:
             _require_known_interactions(part, tables)
             parts.append(narrow(part, tables))
         _require_known_others(tables, catalogue)
-    except DataContractError:
-        # Read whole, an error has its row's number in the file, and ids that only seemed to repeat pass.
-        return _narrowed(read_checked(silo, catalogue))
+    except BREACH:
+        return _narrowed(_sifted(silo, catalogue))
     return replace(tables, interactions=pa.concat_tables(parts))
+
+
+def _sifted(silo: Silo, catalogue: Catalogue | None) -> SiloTables:
+    tables = SiloTables(*(sifted(silo, table) for table in Table))
+    _require_known_others(tables, catalogue)
+    rows = tables.interactions
+    for column, known in (("item_id", tables.items), ("customer_id", tables.customers)):
+        rows = rows.filter(pc.is_in(rows[column], value_set=_values(known[column])))
+    if tables.stores.num_rows:
+        rows = somewhere(rows, _values(tables.stores["store_id"]))
+    return replace(tables, interactions=rows)
 
 
 def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
@@ -104,6 +134,13 @@ def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
             **areas,
         }
     )
+
+
+def somewhere(rows: pa.Table, stores: pa.Array) -> pa.Table:
+    """The same rows, without a store where it is not listed."""
+    column = rows.schema.get_field_index("store_id")
+    known = pc.if_else(pc.is_in(rows["store_id"], value_set=stores), rows["store_id"], None)
+    return rows.set_column(column, rows.schema.field(column), known)
 
 
 def _copied(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from recsys.data.conform import conform
 from recsys.data.contracts import CONTRACTS, Table, empty
 from recsys.data.history import Ordering
+from recsys.data.sift import PRIVATE, sift
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, DataContractError, Location, OrderingError
 from recsys.silos.parts import checked_parts, worth_parting
-from recsys.silos.raw import column_names, read_raw
+from recsys.silos.raw import column_names, read_raw, sift_raw
 
 ENDINGS = (".parquet", ".csv")
 ORDER_COLUMNS = {Ordering.TIMESTAMP: "timestamp", Ordering.ORDER_NUMBER: "order_no"}
@@ -68,6 +69,23 @@ class FileSilo:
             return newer(rows, since)
         return rows
 
+    def sift(self, table: Table) -> pa.Table:
+        """A table without the customers' rows that break the contract (see `Sifted.sift`)."""
+        path = self._path(table)
+        if path is None or table not in PRIVATE:
+            return self.read(table)
+        ordered_by = ORDER_COLUMNS.get(self.ordering) if table is Table.INTERACTIONS else None
+        if ordered_by is not None and ordered_by not in column_names(path):
+            raise self._unordered(path, ordered_by)
+        return sift(
+            table,
+            sift_raw(path, CONTRACTS[table].names),
+            source=str(path),
+            timezone=self.timezone,
+            now=self.now,
+            ordered_by=ordered_by,
+        )
+
     def scan(self) -> Iterator[pa.Table]:
         """The interactions part by part (see `Scanned.scan`); a small file, and CSV, is one part."""
         path = self._path(Table.INTERACTIONS)
@@ -97,16 +115,19 @@ class FileSilo:
     def _require_order(self, path: Path, rows: pa.Table) -> None:
         column = ORDER_COLUMNS.get(self.ordering)
         if column is not None and rows[column].null_count:
-            raise DataContractError(
-                Location(str(path), column=column),
-                f"no values, but the silo's ordering is '{self.ordering}'",
-                "fill the column, or set another 'ordering' in silo.toml",
-            )
+            raise self._unordered(path, column)
+
+    def _unordered(self, path: Path, column: str) -> DataContractError:
+        return DataContractError(
+            Location(str(path), column=column),
+            f"no values, but the silo's ordering is '{self.ordering}'",
+            "fill the column, or set another 'ordering' in silo.toml",
+        )
 
 
 def read_table(path: Path, table: Table, *, timezone: str = "UTC", now: datetime | None = None) -> pa.Table:
     """One file as a checked table; DataContractError names the file, row, column and value."""
-    raw = read_raw(path, CONTRACTS[table].names)
+    raw = read_raw(path, CONTRACTS[table].names, by_line=table in PRIVATE)
     if raw.num_rows == 0:
         raise DataContractError(
             Location(str(path)), "empty file: a header without rows", "export the table again"

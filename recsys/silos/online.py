@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.data.contracts import Table
 from recsys.data.history import Ordering
 from recsys.data.source import named, source_of
+from recsys.data.unique import key_codes
 from recsys.errors import OrderingError
-from recsys.silos.base import Scanned, Silo
+from recsys.silos.base import Scanned, Silo, sifted
+from recsys.silos.check import somewhere
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.events import Event
 from recsys.silos.files import newer
 
 __all__ = ["Event", "MergedSilo", "OnlineEventStore", "with_online"]
+
+KEY = ("customer_id", "event_id")
+"""What an event is known by: an id says nothing without the customer who has it."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +56,45 @@ class MergedSilo:
         rows = self.base.read(table)
         if table is not Table.INTERACTIONS:
             return rows
-        merged = pa.concat_tables([rows, _unknown(self._listed(self.store.read(since)), rows)])
-        return named(newer(merged, since), f"{source_of(rows).file} + {self.store.path}")
+        return newer(self._merged(rows, self._listed(self.store.read(since), self.base.read)), since)
+
+    def sift(self, table: Table) -> pa.Table:
+        """The same without rows that break the contract (see `Sifted.sift`), of either kind."""
+        rows = sifted(self.base, table)
+        if table is not Table.INTERACTIONS:
+            return rows
+        return self._merged(rows, self._listed(self._sound(), partial(sifted, self.base)))
 
     def scan(self) -> Iterator[pa.Table]:
         """The base silo's parts, and the online rows as the last one (see `Scanned.scan`)."""
-        online, source = self._listed(self.store.read()), str(self.store.path)
+        online, source = self._listed(self.store.read(), self.base.read), str(self.store.path)
         parts = self.base.scan() if isinstance(self.base, Scanned) else [self.base.read(Table.INTERACTIONS)]
         for rows in parts:
             online = _unknown(online, rows)
             yield rows
         yield named(online, source)
 
-    def _listed(self, online: pa.Table) -> pa.Table:
+    def _merged(self, rows: pa.Table, online: pa.Table) -> pa.Table:
+        merged = pa.concat_tables([rows, _unknown(online, rows)])
+        return named(merged, f"{source_of(rows).file} + {self.store.path}")
+
+    def _listed(self, online: pa.Table, read: Callable[[Table], pa.Table]) -> pa.Table:
         for table, column in ((Table.ITEMS, "item_id"), (Table.CUSTOMERS, "customer_id")):
-            ids = self.base.read(table)[column].combine_chunks()
+            ids = read(table)[column].combine_chunks()
             online = online.filter(pc.is_in(online[column], value_set=ids))
-        stores = self.base.read(Table.STORES)["store_id"].combine_chunks()
-        return _somewhere(online, stores) if len(stores) else online
+        stores = read(Table.STORES)["store_id"].combine_chunks()
+        return somewhere(online, stores) if len(stores) else online
+
+    def _sound(self) -> pa.Table:
+        return self.store.read()
 
 
 def _unknown(online: pa.Table, rows: pa.Table) -> pa.Table:
-    """The online rows whose ids are not among the given rows'."""
-    known = pc.is_in(online["event_id"], value_set=rows["event_id"].combine_chunks())
-    return online.filter(pc.invert(known))
-
-
-def _somewhere(online: pa.Table, stores: pa.Array) -> pa.Table:
-    """The same rows, without a store where it is not listed."""
-    column = online.schema.get_field_index("store_id")
-    known = pc.if_else(pc.is_in(online["store_id"], value_set=stores), online["store_id"], None)
-    return online.set_column(column, online.schema.field(column), known)
+    """The online rows that are not among the given ones: the same customer's, with the same event id."""
+    alike = rows.filter(pc.is_in(rows["event_id"], value_set=online["event_id"].combine_chunks()))
+    keys = [pa.concat_tables([table.select([name]) for table in (alike, online)])[name] for name in KEY]
+    codes = key_codes(keys)
+    return online.filter(pa.array(~np.isin(codes[len(alike) :], codes[: len(alike)])))
 
 
 def with_online(silo: Silo, store: OnlineEventStore) -> Silo:

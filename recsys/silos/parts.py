@@ -42,7 +42,7 @@ def checked_parts(path: Path, *, timezone: str, now: datetime) -> Iterator[pa.Ta
     ids, missing = Distinct(), dict[str, set[bool]]()
     for raw in scan_raw(path, CONTRACT.names, ROWS):
         rows = conform(Table.INTERACTIONS, raw, source=str(path), timezone=timezone, now=now, part=True)
-        ids.add(rows["event_id"])
+        ids.add([rows["customer_id"], rows["event_id"]])
         for column in CONTRACT.columns:
             if column.complete:
                 missing.setdefault(column.name, set()).add(bool(rows[column.name].null_count))

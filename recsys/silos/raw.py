@@ -10,20 +10,85 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from recsys.data.duck import connect
+from recsys.data.judges import converted_each
 from recsys.errors import DataContractError, Location
+from recsys.silos.lines import LineFile
 
 CHUNK_BYTES = 1 << 22
 DELIMITERS = ",;\t|"
 PARQUET_MAGIC = b"PAR1"
 
 
-def read_raw(path: Path, columns: Sequence[str]) -> pa.Table:
-    """The named columns that the file has, in file order of rows; CSV values as text, empty ones as null."""
-    return _query(path, _selection(path, columns))
+def read_raw(path: Path, columns: Sequence[str], *, by_line: bool = False) -> pa.Table:
+    """The named columns that the file has, in file order of rows; CSV values as text, empty ones as null.
+
+    by_line: each row of a CSV file has to stand in a line of its own, so that no row reaches into another.
+    """
+    rows = _query(path, _selection(path, columns))
+    broken = _lines(path).first_broken() if by_line and path.suffix == ".csv" else None
+    if broken is not None:
+        raise DataContractError(
+            Location(str(path), broken),
+            "broken row: a line break or a zero byte in a value, or a quote amid one",
+            "write each row in a line of its own, values with quotes in double quotes",
+        )
+    return rows
+
+
+def sift_raw(path: Path, columns: Sequence[str]) -> pa.Table:
+    """What `read_raw` reads by line, without the rows that cannot be read and whatever is wrong with them.
+
+    Whether a row comes depends on its own bytes and on the file's header or schema. Raises DataContractError
+    for a file that as a whole cannot be read.
+    """
+    present = _present(path, columns)
+    if path.suffix == ".csv":
+        return _lines(path).read(present)
+    try:
+        return read_raw(path, columns)
+    except DataContractError:
+        return _without_broken_texts(path, present)
+
+
+def _lines(path: Path) -> LineFile:
+    names, delimiter = _header(path)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline()
+    return LineFile(path, names, delimiter, b"\r" if line.endswith("\r") else b"\n")
+
+
+def _without_broken_texts(path: Path, columns: Sequence[str]) -> pa.Table:
+    """DuckDB refuses a file for one text that is not UTF-8: texts are read apart, as bytes."""
+    try:
+        texts = [name for name in columns if _is_text(pq.read_schema(path).field(name).type)]
+        raw = pq.read_table(path, columns=texts)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, str(error)) from None
+    read = {name: converted_each(_bytes(raw[name]), lambda piece: piece.cast(pa.string())) for name in texts}
+    sound = pa.array(np.ones(raw.num_rows, np.bool_))
+    for name in texts:
+        sound = pc.and_(sound, pc.equal(pc.is_null(raw[name]), pc.is_null(read[name])))
+    others = [name for name in columns if name not in texts]
+    if others:
+        rest = read_raw(path, others)
+        read |= {name: rest[name] for name in others}
+    return pa.table({name: read[name] for name in columns}).filter(sound)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_dictionary(kind))
+
+
+def _bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = texts.type
+    return texts.cast(kind.value_type if pt.is_dictionary(kind) else kind).cast(pa.binary())
 
 
 def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
@@ -46,11 +111,16 @@ def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table
 
 
 def _selection(path: Path, columns: Sequence[str]) -> str:
+    present = ", ".join(map(_quoted, _present(path, columns)))
+    return f"select {present} from {_relation(path)}"  # noqa: S608
+
+
+def _present(path: Path, columns: Sequence[str]) -> list[str]:
     present = [name for name in column_names(path) if name in columns]
     if not present:
         names = ", ".join(columns)
         raise DataContractError(Location(str(path)), "missing column: no known one", f"use the names {names}")
-    return f"select {', '.join(map(_quoted, present))} from {_relation(path)}"  # noqa: S608
+    return present
 
 
 def column_names(path: Path) -> list[str]:

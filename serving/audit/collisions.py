@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,17 @@ def unseen(_: Answer) -> object:
 
 
 def posted(
-    customers: Sequence[str], gone: str, ids: Sequence[str], items: Sequence[str], now: datetime
+    customers: Sequence[str],
+    consenting: Collection[str],
+    gone: str,
+    ids: Sequence[str],
+    items: Sequence[str],
+    now: datetime,
 ) -> Iterator[Question]:
-    """What is posted, by each of the other customers in turn; no two at one time."""
+    """What is posted, by each of the other customers in turn; no two at one time.
+
+    consenting: those of them who consented to anything
+    """
     at = (now - timedelta(minutes=1)).isoformat()
 
     def event(customer: str, event_id: str, number: int, **changes: Any) -> dict[str, Any]:
@@ -66,6 +74,7 @@ def posted(
             event(neighbour, ids[(number - 1) % len(ids)], number, quantity=9.0),
             event(customer, other, number + 1, event="view"),
         )
-        together = post(event(gone, known, number, quantity=5.0), event(customer, "beside", number))
-        yield Question(together.kind, together.call, unseen)
+        if customer in consenting:  # then it is taken, whatever becomes of the other, and the status is 202
+            together = post(event(gone, known, number, quantity=5.0), event(customer, "beside", number))
+            yield Question(together.kind, together.call, unseen)
         yield post(event(customer, "signal", number, event=("dismiss", "empty", "decline")[number % 3]))

@@ -95,8 +95,11 @@ def _compare(
         raise ConfigError(f"customer {gone!r} is in the second silo too; take all of the customer's rows out")
     chosen = others[:: max(1, -(-len(others) // most))]
     items = [state.catalogue.item_ids[place] for place in np.flatnonzero(state.assortment.sold)[:ITEMS]]
-    asked = [*_asked(chosen, others, items)]
-    questions = [*asked, *(posted(chosen, gone, ids, items, now) if ids else ()), *(asked if ids else ())]
+    questions = [*_asked(chosen, others, items)]
+    if ids:
+        consenting = {one for one in chosen if state.profiles.consent(one)}
+        questions += [*posted(chosen, consenting, gone, ids, items, now), *questions]
+    questions += of_anybody(items)
     answers = [server.ask(question.call for question in questions) for server in servers]
     for question, one, other in zip(questions, *answers, strict=True):
         where = f"{question.call.method} {question.call.path}{when}"
@@ -108,4 +111,3 @@ def _asked(chosen: Sequence[str], others: Sequence[str], items: Sequence[str]) -
     before = dict(zip(others[1:], others, strict=False))
     for customer in chosen:
         yield from of_customer(customer, before.get(customer), items)
-    yield from of_anybody(items)

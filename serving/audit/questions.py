@@ -74,7 +74,7 @@ def of_anybody(items: Sequence[str]) -> Iterator[Question]:
     """What is the same for everybody: items, forecasts, the model, health, metrics and errors."""
     for item in items:
         yield Question("items", Call("GET", f"/v1/items/{item}/similar", "k=5"))
-    for path in ("/v1/demand", "/v1/model", "/health/live", "/health/ready", "/openapi.json", "/"):
+    for path in ("/v1/demand", "/v1/model", "/health/live", "/health/ready", "/"):
         yield Question("about the server", Call("GET", path))
     history = [{"item_id": item, "timestamp": "2024-05-01T10:00:00Z"} for item in items]
     for body in ({"k": 5}, {"history": history, "k": 5}, {"customer_id": NOBODY}):
