@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from recsys.data.contracts import Table
 from recsys.data.history import SIGNALS
@@ -14,13 +13,10 @@ from recsys.silos.events import Event
 from training.audit.checks.bench import SUMS, Bench, Subject, bench
 from training.audit.checks.edits import Edit, busiest, trained_customers, without
 from training.audit.checks.filed import bought, edited, filed, ids_of, tables_of, with_ids, with_value
-from training.audit.checks.frozen import exact
 from training.audit.checks.noise import EVERYONE
-from training.audit.checks.sensitivity import SLACK, bound_of
+from training.audit.checks.sensitivity import ROUNDED, SLACK, bound_of, exact_sum
 from training.audit.finding import Finding
 from training.config import TOWERS
-
-ROUNDED = 1e-9  # of the bound: what float64 may lose
 
 EVENTS = 300
 COLLIDING = 20
@@ -87,7 +83,7 @@ def online_neighbours() -> list[Finding]:
     subjects.append(scene.with_those_who_do_not_train())
     found = list[Finding]()
     for name in (*SUMS, TOWERS):
-        whole, no_a, no_b, neither, more = (_exact(subject, name) for subject in subjects)
+        whole, no_a, no_b, neither, more = (exact_sum(subject, name, plan) for subject in subjects)
         bound = bound_of(plan, name)
         moved = max(float(np.linalg.norm(whole - less)) for less in (no_a, no_b))
         changed = float(np.linalg.norm(whole - no_a - no_b + neither))
@@ -98,11 +94,6 @@ def online_neighbours() -> list[Finding]:
             _finding(told, 0.0, f"{name}: events that may not train move the sum by"),
         ]
     return found
-
-
-def _exact(subject: Subject, name: str) -> NDArray[np.float64]:
-    plan = subject.world.plan(EVERYONE)
-    return exact(lambda: subject.release(name, plan))
 
 
 def _finding(moved: float, bound: float, words: str) -> Finding:
