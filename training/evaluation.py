@@ -14,6 +14,8 @@ from recsys.data.split import Split
 from recsys.features.profile import TasteProfile
 from recsys.features.sequences import SequenceConfig, Sequences, encode
 from recsys.metrics.ranking import hit_at_k, hits, ndcg_at_k, recall_at_k
+from recsys.privacy.clipping import on_grid
+from training.exact_products import exact_products
 
 CLIP_NORM = 1.0
 FIGURES = ("new_recall_at_20", "new_ndcg_at_10", "new_hit_at_10", "popularity_new_recall_at_20")
@@ -38,14 +40,7 @@ class Published:
 
     def new_items(self, sequences: Sequences, owned: NDArray[np.bool_]) -> NDArray[np.int32]:
         """The K best items that each customer does not own, by log popularity + u . v; int32 [n, K]."""
-        shown = np.maximum(sequences.ids, 0)
-        # In float64, then rounded: float32 products differ in their last bits with the number of rows, and a
-        # near tie would then let one customer's presence turn another's ranking.
-        table = self.history_table.astype(np.float64)
-        users = np.einsum("nl,nld->nd", sequences.weights, table[shown])
-        # Always of CHUNK rows at least: one row alone is multiplied in another order than several.
-        rows = np.pad(users, ((0, max(CHUNK - len(users), 0)), (0, 0)))
-        learned = (rows @ self.vectors.astype(np.float64).T)[: len(users)].astype(np.float32)
+        learned = exact_products(sequences.ids, sequences.weights, self.history_table, self.vectors)
         scores = np.log(self.popularity) + learned
         tastes = self.profile.users(np.where(sequences.weights > 0.0, sequences.ids, -1))
         scores += self.profile.scores(tastes, np.arange(len(self.popularity)))
@@ -59,7 +54,8 @@ def contribution(split: Split, published: Published) -> NDArray[np.float64]:
     the lower item number.
 
     Guarantee: unit one customer, relation add or remove one: a row depends on its own customer and on
-    published numbers, and its L2 norm is at most 1 (`CLIP_NORM`), as every figure is in [0, 1].
+    published numbers, and its L2 norm is at most 1 (`CLIP_NORM`), as every figure is in [0, 1]. Rows lie on a
+    grid on which sums are exact, and so are the sums behind scores: not a bit of a row depends on other rows.
     """
     rows = np.zeros((len(split.train), LENGTH))
     popular = np.log(published.popularity)
@@ -83,7 +79,7 @@ def contribution(split: Split, published: Published) -> NDArray[np.float64]:
             axis=1,
         )
         rows[customers] = np.where(relevant[:, None] > 0, figures, 0.0)
-    return np.asarray(rows / np.sqrt(LENGTH))
+    return on_grid(CLIP_NORM * rows / np.sqrt(LENGTH), CLIP_NORM)
 
 
 def estimate(noised: NDArray[np.float64], noise_std: float) -> dict[str, float]:

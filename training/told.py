@@ -16,8 +16,13 @@ from recsys.models.hazard import DIMENSIONS
 from training.config import COPURCHASE, DEMAND, FOLLOWUPS, METRICS, POPULARITY, RHYTHM, TOWERS, SiloSettings
 from training.messages import Request
 
-LIMITS = {"popularity": (np.finfo(np.float64).tiny, 1.0), "usual": (-50.0, 50.0)}
-"""Least and most of what is told; of anything else, finite numbers."""
+LIMITS = {
+    "popularity": (np.finfo(np.float64).tiny, 1.0),
+    "usual": (-50.0, 50.0),
+    "vectors": (-1e30, 1e30),
+    "history_table": (-1e30, 1e30),
+}
+"""Least and most of what is told; of anything else, finite numbers. Vectors: their products stay finite."""
 
 Shape = tuple[int | None, ...]
 

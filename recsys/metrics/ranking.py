@@ -60,7 +60,9 @@ def ndcg_at_k(hit: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> ND
     """
     discount = 1.0 / np.log2(np.arange(k) + 2.0)
     ideal = np.concatenate(([0.0], discount.cumsum()))
-    return _ratio(_first(hit, k) @ discount, ideal[np.minimum(relevant, k)])
+    # One place after the other: the last bits of a matrix product depend on which rows are beside a row.
+    gains = np.where(_first(hit, k), discount, 0.0).cumsum(axis=1)[:, -1]
+    return _ratio(gains, ideal[np.minimum(relevant, k)])
 
 
 def hit_at_k(hit: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> NDArray[np.float64]:

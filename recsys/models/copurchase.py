@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories
 from recsys.errors import ConfigError
 from recsys.features.pairs import ItemSets, recent_items
+from recsys.models.pair_sums import (
+    MOST_OTHERS,
+    MOST_PAIR,
+    OTHERS_BITS,
+    TIMES_BITS,
+    Usual,
+    exact_sum,
+    pair_sums,
+)
 from recsys.privacy.clipping import MARGIN
 
 CLIP_NORM = 1.0
 SMALLEST_SCALE = 0.01
 CENTRING = 0.4
-CELLS_AT_ONCE = 4_000_000
 HALVINGS = 100
 _NOTHING = 1e-5  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
+_MOST_ROUNDED = 0.125  # of the bound: where grids could make up more, a customer sends nothing
 
 
 @dataclass(frozen=True)
@@ -129,35 +138,36 @@ def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.f
     the scope have norm `CLIP_NORM`. Sets of fewer than two items send nothing.
 
     Guarantee: unit one customer with all events, relation add or remove one: adding or removing a customer
-    changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are.
-    What customers have in common is subtracted from the sum at once, so the sum is rounded as a whole;
-    vectors end `MARGIN` below the bound, which is more than that.
+    changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are
+    and whatever the published numbers are. The customer's three parts, and the published numbers that they
+    are multiplied with, lie on grids (`recsys.models.pair_sums`) on which sums of 2^21 customers are exact; a
+    leaves room for what grids may add to the norm.
     It is a raw sum: it may leave the silo only through a noised and charged release.
     """
     position = np.full(scope.n_items, -1, np.int32)
     position[scope.items] = np.arange(len(scope.items), dtype=np.int32)
     sets = recent_items(h.where(position[h.items] >= 0), max_items)
-    local = position[sets.items]
-    weight = _weights(sets, local, scope)
+    local, usual = position[sets.items], Usual.of(scope.share, scope.scale)
+    weight = _weights(sets, local, scope, usual)
     k = sets.lengths.astype(np.float64)
-    total = _pair_sums(sets, local, weight, scope)
-    usual = scope.share * scope.scale
-    others = CENTRING * weight * (k - 1.0)
-    bought = np.bincount(local, others[sets.rows] * scope.scale[local], len(scope.items))
-    first, second = scope.pairs()
-    total -= bought[first] * usual[second] + usual[first] * bought[second]
-    total += CENTRING * float(others @ k) * usual[first] * usual[second]
-    return total
+    pairs = pair_sums(sets, local, weight, scope.scale, scope.reach, scope.widths)
+    taken = CENTRING * weight * (k - 1.0)
+    others = np.rint(taken[sets.rows] * scope.scale[local] * 2.0**OTHERS_BITS)
+    times = np.rint(CENTRING * taken * k * 2.0**TIMES_BITS)
+    asked = np.bincount(local, others, len(scope.items)).astype(np.float64)
+    return exact_sum(pairs, asked, float(times.sum()), usual, scope.pairs())
 
 
-def _weights(sets: ItemSets, local: NDArray[np.int32], scope: PairScope) -> NDArray[np.float64]:
+def _weights(
+    sets: ItemSets, local: NDArray[np.int32], scope: PairScope, public: Usual
+) -> NDArray[np.float64]:
     """The factor a of every customer, 0 for those who send nothing; float64 [n].
 
     A customer's values are z z' + g u u' with u = scale x share, z = scale x has - c (k - 1) u and
     g = c^2 (k - 1), whose norm over the upper triangle follows from sums of powers.
     """
     rows, k = sets.rows, sets.lengths.astype(np.float64)
-    usual, taken = scope.share * scope.scale, CENTRING * np.maximum(k - 1.0, 0.0)
+    usual, taken = public.values, CENTRING * np.maximum(k - 1.0, 0.0)
     own = usual[local]
     away = -taken[rows] * own  # what z would be without the item
     present = scope.scale[local] + away
@@ -173,43 +183,17 @@ def _weights(sets: ItemSets, local: NDArray[np.int32], scope: PairScope) -> NDAr
     g = CENTRING * taken
     norm2 = (square**2 - quartic) / 2.0 + g * (along**2 - both) + g**2 * (second**2 - fourth) / 2.0
     sends = (k >= 2) & (norm2 > _NOTHING * (square + g * second) ** 2)
-    return np.where(sends, MARGIN * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
+    weight = np.where(sends, MARGIN * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
+    rounded = public.rounded(k, g * k * weight)
+    weight *= np.where(rounded < _MOST_ROUNDED, 1.0 - rounded, 0.0)
+    return np.minimum(weight, _most(rows, scope.scale[local], taken))
 
 
-def _pair_sums(
-    sets: ItemSets, local: NDArray[np.int32], weight: NDArray[np.float64], scope: PairScope
+def _most(
+    rows: NDArray[np.int64], scales: NDArray[np.float64], taken: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sum over customers of a_c scale_i scale_j over the pairs that each one has; float64 [n_pairs]."""
-    total = np.zeros(scope.n_pairs)
-    lengths = sets.lengths
-    by_size = np.argsort(lengths, kind="stable")
-    by_size = by_size[weight[by_size] > 0.0]
-    while len(by_size):
-        rows = max(1, CELLS_AT_ONCE // int(lengths[by_size[-1]]) ** 2)
-        chunk, by_size = by_size[-rows:], by_size[:-rows]
-        items = _padded(sets.offsets, local, chunk, len(scope.items))
-        total += _pairs_of(items, weight[chunk], scope)
-    return total
-
-
-def _padded(
-    offsets: NDArray[np.int64], items: NDArray[np.int32], customers: NDArray[np.int64], padding: int
-) -> NDArray[np.int64]:
-    """The customers' items as rows of equal length, ascending, padding last."""
-    width = int((offsets[customers + 1] - offsets[customers]).max())
-    index = offsets[customers][:, None] + np.arange(width)
-    inside = index < offsets[customers + 1][:, None]
-    rows = np.where(inside, items[np.minimum(index, len(items) - 1)], padding)
-    rows.sort(axis=1)
-    return rows.astype(np.int64)
-
-
-def _pairs_of(items: NDArray[np.int64], weight: NDArray[np.float64], scope: PairScope) -> NDArray[np.float64]:
-    """Weighted pair values of each row, summed into the released vector."""
-    scale, reach = np.append(scope.scale, 0.0)[items], np.append(scope.reach, 0)
-    start = np.append(scope.widths.cumsum() - scope.widths, 0) - np.arange(len(reach)) - 1
-    low, high = np.triu_indices(items.shape[1], 1)
-    counted = items[:, high] < reach[items[:, low]]
-    values = (scale * weight[:, None])[:, low] * scale[:, high]
-    cells = start[items[:, low]] + items[:, high]
-    return np.bincount(cells[counted], values[counted], minlength=scope.n_pairs).astype(np.float64)
+    """The largest a with which every part of a customer is small enough to be added up; float64 [n]."""
+    largest = np.full(len(taken), SMALLEST_SCALE)
+    np.maximum.at(largest, rows, scales)
+    others = np.maximum(taken * largest, SMALLEST_SCALE)
+    return np.asarray(np.minimum(MOST_PAIR / largest**2, MOST_OTHERS / others))

@@ -41,7 +41,8 @@ def on_grid(values: NDArray[np.float64], clip_norm: float = 1.0) -> NDArray[np.f
 def clip_rows(rows: Vectors, clip_norm: float) -> NDArray[np.float64]:
     """Rows [customers, ...]: a non-finite row becomes zero, then each L2 norm is at most `clip_norm`."""
     bound = checks.positive("clip_norm", clip_norm)
-    flat = np.array(rows, dtype=np.float64).reshape(len(rows), math.prod(rows.shape[1:]))
+    # In rows, whatever the order was: down columns the terms of a norm add up otherwise for one row alone.
+    flat = np.array(rows, dtype=np.float64, order="C").reshape(len(rows), math.prod(rows.shape[1:]))
     flat[~np.isfinite(flat).all(axis=1)] = 0.0
     # Scaled by its largest entry first, so that squares of 1e200 do not overflow.
     top = np.abs(flat).max(axis=1, initial=0.0)

@@ -52,11 +52,12 @@ def worlds(stage: Stage, pair: Pair) -> tuple[Outcome, Outcome, Outcome]:
 def rounding(name: str, clip_norm: float, n: int) -> float:
     """What float32 may add to a difference of two sums of n vectors of this norm.
 
-    Released sums are rounded once per coordinate, to 2^-24 of it. The towers' sums are added up in float32:
+    Released sums are rounded once per coordinate, to 2^-24 of it: in the three worlds together, of n, n - 1
+    and 1 vectors. Before that they are exact; only the towers' sums are added up in float32:
     about log2(n) roundings each, of values up to n * clip_norm, in each of the worlds compared.
     """
     unit = 2.0**-24 * clip_norm * max(n, 1)
-    return unit * (8 * (2 + np.log2(max(n, 1))) if name == TOWERS else 3)
+    return unit * (8 * (2 + np.log2(max(n, 1))) if name == TOWERS else 2)
 
 
 def violations(name: str, pair: Pair, more: Outcome, less: Outcome, alone: Outcome) -> list[str]:

@@ -87,3 +87,10 @@ def test_customers_without_a_value_are_left_out():
 
 def test_no_customers_no_figures():
     assert all(np.isnan(bootstrap(np.full((1, 3), np.nan))[0]))
+
+
+def test_no_bit_of_a_figure_depends_on_the_rows_beside_it():
+    r = np.random.default_rng(0)
+    hit, relevant = r.random((515, 20)) < 0.3, r.integers(1, 30, 515)
+    among = ndcg_at_k(hit, relevant, 10)
+    assert [ndcg_at_k(hit[c : c + 1], relevant[c : c + 1], 10)[0] for c in range(515)] == among.tolist()

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
-from recsys.models import copurchase
+from recsys.models import pair_sums
 from recsys.models.copurchase import CENTRING, CLIP_NORM, PairScope, contribution
+from recsys.models.pair_sums import Usual
 from tests.recsys.histories_builder import customers_strategy, make_histories, random_histories
 
 POPULARITY = np.array([0.05, 0.30, 0.10, 0.25, 0.02, 0.20, 0.001, 0.079])
@@ -39,20 +40,37 @@ def test_square_undoes_the_upper_triangle():
     assert square[4, 5] == 14
 
 
-def deviations(items: list[int]) -> np.ndarray:
+def deviations(items: list[int], scope: PairScope = SCOPE) -> np.ndarray:
     """One customer's pair values by the definition."""
-    has, p, c = np.isin(SCOPE.items, items).astype(float), SCOPE.share, CENTRING
+    has, p, c = np.isin(scope.items, items).astype(float), scope.share, CENTRING
     k = has.sum()
     cross = np.outer(has, p) + np.outer(p, has)
     pairs = np.outer(has, has) - c * (k - 1) * cross + c**2 * k * (k - 1) * np.outer(p, p)
-    values = (np.outer(SCOPE.scale, SCOPE.scale) * pairs)[np.triu_indices(len(p), 1)]
+    values = (np.outer(scope.scale, scope.scale) * pairs)[np.triu_indices(len(p), 1)]
     return values / np.linalg.norm(values)
 
 
-@pytest.mark.parametrize("items", [[3, 5], [1, 2, 0], [1, 3, 5, 2, 7, 0], [7, 0]])
+SETS = [[3, 5], [1, 2, 0], [1, 3, 5, 2, 7, 0], [7, 0]]
+
+
+@pytest.mark.parametrize("items", SETS)
 def test_a_customer_sends_deviations_from_part_of_what_popularity_expects(items):
     sent = contribution(make_histories([(day, item) for day, item in enumerate([*items, 6])]), SCOPE, 50)
-    np.testing.assert_allclose(sent, deviations(items), rtol=1e-5)  # item 6 is outside the scope
+    exact = deviations(items)  # item 6 is outside the scope
+    k = np.array([float(len(items))])
+    # So much is left below the bound for what grids may add, and so much is what they may take.
+    room = Usual.of(SCOPE.share, SCOPE.scale).rounded(k, 10.0 * k)
+    assert np.linalg.norm(sent - exact) <= 2.0 * room[0] + 1e-5
+    assert room[0] < 5e-3
+    assert np.linalg.norm(sent) <= CLIP_NORM
+
+
+@pytest.mark.parametrize("items", [[3, 40, 170], list(range(0, 120, 3)), [500, 900, 1500, 1800]])
+def test_in_a_scope_of_real_size_grids_change_next_to_nothing(items):
+    popularity = 1.0 / np.arange(1, 2_001)
+    scope = PairScope.from_popularity(popularity / popularity.sum())
+    sent = contribution(make_histories([(day, item) for day, item in enumerate(items)]), scope, 50)
+    assert np.linalg.norm(sent - deviations(items, scope)) < 2e-3
 
 
 def test_pairs_expected_least_are_left_out():
@@ -98,16 +116,17 @@ def test_a_customer_changes_the_sum_by_own_contribution_alone(customers, bound):
         make_histories(*customers), SCOPE, bound
     )
     alone = contribution(make_histories(whale), SCOPE, bound)
-    np.testing.assert_allclose(difference, alone, atol=1e-9)
+    np.testing.assert_array_equal(difference, alone)
     assert np.linalg.norm(alone) <= CLIP_NORM
 
 
 def test_the_sum_agrees_with_a_plain_loop_in_chunks_of_any_size(monkeypatch):
     h = random_histories(60, 15, 8, seed=3)
     whole = contribution(h, SCOPE, 4)
-    monkeypatch.setattr(copurchase, "CELLS_AT_ONCE", 40)
-    np.testing.assert_allclose(contribution(h, SCOPE, 4), whole, atol=1e-12)
+    for cells in (1, 7, 40):
+        monkeypatch.setattr(pair_sums, "CELLS_AT_ONCE", cells)
+        np.testing.assert_array_equal(contribution(h, SCOPE, 4), whole)
     loop = np.zeros(SCOPE.n_pairs)
     for c in range(len(h)):
         loop += contribution(h.select(np.array([c])), SCOPE, 4)
-    np.testing.assert_allclose(whole, loop, atol=1e-12)
+    np.testing.assert_array_equal(whole, loop)

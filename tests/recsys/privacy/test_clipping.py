@@ -86,3 +86,11 @@ def test_a_bound_that_bounds_nothing_is_refused(clip_norm: float) -> None:
         clip_rows(np.ones((1, 1)), clip_norm)
     with pytest.raises(PlanError, match="clip_norm"):
         clip_segments(np.ones(1), np.array([0, 1]), clip_norm)
+
+
+def test_no_bit_of_a_row_depends_on_how_the_array_is_ordered_or_on_the_rows_beside_it() -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 33))
+    among = clip_rows(rows, 0.7)
+    np.testing.assert_array_equal(clip_rows(np.asfortranarray(rows), 0.7), among)
+    for c in range(300):
+        np.testing.assert_array_equal(clip_rows(rows[c : c + 1].copy(), 0.7)[0], among[c])
