@@ -50,7 +50,7 @@ def caps_refuse() -> list[Finding]:
     """Releases until the silo refuses: how many, against the closed form; what is refused is not drawn."""
     world = bench()
     subject = _capped(world)
-    plan, left, drawn = _small(world), 0, list[object]()
+    plan, left, drawn = small_plan(world), 0, list[object]()
     real = SecureNoise.normal
 
     def counted(self: SecureNoise, *args: Any) -> Any:
@@ -73,7 +73,8 @@ def _capped(world: Bench) -> Subject:
     return subject
 
 
-def _small(world: Bench) -> PrivacyPlan:
+def small_plan(world: Bench) -> PrivacyPlan:
+    """A plan within the cap."""
     return world.plan(STEP, noise_multiplier=NOISE, target=CAP)
 
 

@@ -26,6 +26,8 @@ STEPS = 2
 PLAN = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
 NOISE, TARGET = 40.0, 8.0  # within the caps that the silos were made with
 
+RECORDS = "records"
+
 Captured = dict[tuple[str, ...], Any]
 
 
@@ -55,7 +57,8 @@ def egress_of_a_run() -> list[Finding]:
 
 
 def _undeclared(replies: Captured) -> list[str]:
-    return sorted({key[-1] for key in replies if not _may_leave(key[-1])})
+    names = {key[-1] for key in replies if key[-2] != RECORDS and not _may_leave(key[-1])}
+    return sorted(names)
 
 
 def _different(one: Captured, other: Captured) -> list[str]:
@@ -133,7 +136,7 @@ def _replies(world: Bench) -> Iterator[tuple[tuple[str, ...], Any]]:
             if not reply.has_content():
                 yield (*key, "status"), "no reply"
                 continue
-            yield from (((*key, "records", name), name) for name in reply.content)
+            yield from (((*key, RECORDS, name), name) for name in reply.content)
             fields: dict[str, Any] = dict(reply.content["fields"])
             arrays: dict[str, Any] = dict(reply.content["arrays"])
             yield from (((*key, name), _comparable(name, value)) for name, value in fields.items())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.privacy.mechanisms import SecureNoise
-from recsys.privacy.plan import DpSgdPlan
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training.audit.checks import chance
 from training.audit.checks.asked import Answers, Key, Question, asking
 from training.audit.checks.bench import SUMS, Bench, bench
@@ -55,8 +55,13 @@ def independence() -> list[Finding]:
     return [*found, _forked_source()]
 
 
+def plan_of(world: Bench) -> PrivacyPlan:
+    """With some sums in rounds."""
+    return world.plan(QUIET, rounds=ROUNDS)
+
+
 def _all_drawn(world: Bench) -> list[Drawn]:
-    plan = world.plan(QUIET, rounds=ROUNDS)
+    plan = plan_of(world)
     questions = _questions()
     with asking(world, plan) as answers:
         with frozen():

@@ -25,9 +25,14 @@ def shape_of_sums() -> list[Finding]:
     """Every noised sum of every silo, less the exact sum, in the standard deviation that was charged."""
     world = bench()
     silos = range(len(world.federation.silos))
-    plan = world.plan(NOBODY, rounds=dict.fromkeys(SUMS, MOST_REPEATS))
+    plan = plan_of(world)
     subjects = [Subject(world, silo=silo) for silo in silos]
     return [found for name in SUMS for found in _findings(name, [_of_sum(s, name, plan) for s in subjects])]
+
+
+def plan_of(world: Bench) -> PrivacyPlan:
+    """With as many rounds of each sum as are drawn."""
+    return world.plan(NOBODY, rounds=dict.fromkeys(SUMS, MOST_REPEATS))
 
 
 def shape_of_steps() -> list[Finding]:
