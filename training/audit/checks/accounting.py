@@ -83,10 +83,13 @@ def _given_up(subject: Subject, plan: PrivacyPlan) -> None:
     ledger.void(ledger.reserve(charge), "given up")
 
 
+KEPT = "SELECT noise_multiplier, steps FROM rows WHERE kind = 'reserve'"
+
+
 def _kept(path: Path) -> float:
     """The squared sum of signal to noise of all charges, from the database itself."""
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT noise_multiplier, steps FROM rows WHERE kind = 'reserve'").fetchall()
+        rows = connection.execute(KEPT).fetchall()
     return math.fsum(steps / noise**2 for noise, steps in rows)
 
 

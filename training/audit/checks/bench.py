@@ -163,9 +163,7 @@ class Bench:
     ) -> PrivacyPlan:
         """A plan with every mechanism. rounds: of the sums that are released more than once"""
         registered = {silo.name: silo.registered_customers for silo in self.federation.silo_configs()}
-        releases = tuple(
-            ReleasePlan(name, 1.0, noise_multiplier, rounds.get(name, 1)) for name in SUMS
-        )
+        releases = tuple(ReleasePlan(name, 1.0, noise_multiplier, rounds.get(name, 1)) for name in SUMS)
         silos = self.federation.max_silos_per_person
         return PrivacyPlan(target, 1e-6, silos, registered, releases, towers)
 

@@ -37,7 +37,7 @@ def charged_before_drawn() -> list[Finding]:
             next(subject.steps(plan, STEP.steps)) if name == TOWERS else subject.release(name, plan)
         events = [row.event for row in subject.charges() if row.details["mechanism"] == name]
         planned = STEP.event() if name == TOWERS else plan.release(name).event
-        words = f"{name}: killed while drawing, {len(events)} charges stay; the plan's event: {events == [planned]}"
+        words = f"{name}: killed while drawing, {len(events)} charges stay, 1 is planned"
         found.append(Finding("charged before drawn", events == [planned], len(events), 1, words))
     return found
 
@@ -81,7 +81,9 @@ def small_plan(world: Bench) -> PrivacyPlan:
 def tampering() -> list[Finding]:
     """A ledger whose rows were edited, or cut, or whose bound on silos a plan lowers: nothing more leaves."""
     return [
-        _refused("a row that was edited", lambda path: _written(path, "UPDATE rows SET noise_multiplier = 999")),
+        _refused(
+            "a row that was edited", lambda path: _written(path, "UPDATE rows SET noise_multiplier = 999")
+        ),
         _refused("a tail that was cut", lambda path: _written(path, "DELETE FROM rows WHERE id > 2")),
         _lowered_bound(),
     ]
@@ -120,7 +122,9 @@ def _lowered_bound() -> Finding:
     try:
         _reserved(subject.node.ledger(), replace(charge, max_silos_per_person=most))
     except PlanError:
-        return Finding("tampering", True, 0, 0, f"a plan of {most} silos a person after one of {most + 1} is refused")
+        return Finding(
+            "tampering", True, 0, 0, f"a plan of {most} silos a person after one of {most + 1} is refused"
+        )
     return Finding("tampering", False, 1, 0, "a plan lowers in how many silos a person is counted")
 
 

@@ -93,7 +93,9 @@ def _with_online(world: Bench) -> Bench:
     rows = pq.read_table(silo.folder / "interactions.parquet").slice(0, 500).to_pylist()
     for number, row in enumerate(rows):
         name, last = f"online-{number}", row["timestamp"]
-        store.append(bought(row["customer_id"], [row["item_id"]], [name], last.replace(tzinfo=last.tzinfo or UTC)))
+        store.append(
+            bought(row["customer_id"], [row["item_id"]], [name], last.replace(tzinfo=last.tzinfo or UTC))
+        )
     store.close()
     return copy
 
@@ -113,7 +115,10 @@ def _with_impossible_rows(world: Bench) -> Bench:
         {"event_id": ""},
         {"price": -1.0},
     ]
-    broken = [one | {"event_id": f"{number}"} | {k: v for k, v in odd.items() if k in one} for number, odd in enumerate(wrong)]
+    broken = [
+        one | {"event_id": f"{number}"} | {k: v for k, v in odd.items() if k in one}
+        for number, odd in enumerate(wrong)
+    ]
     newcomer = customers.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible", "consent_training": True}
     newcomer |= {"person_key": "impossible"} if "person_key" in newcomer else {}
     for table, name, added in ((rows, "interactions", broken), (customers, "customers", [newcomer])):

@@ -48,11 +48,17 @@ def filed(world: Bench, tables: Tables, events: Sequence[Event], *, erased: Sequ
 
 
 def bought(
-    customer: str, items: Sequence[str], ids: Sequence[str], last: datetime, kind: str = EventType.PURCHASE
+    customer: str,
+    items: Sequence[str],
+    ids: Sequence[str],
+    last: datetime,
+    kind: EventType = EventType.PURCHASE,
+    *,
+    minutes: int = 180,
 ) -> list[Event]:
-    """An event for each item, three hours apart, back from `last`."""
+    """An event for each item, so many minutes apart, back from `last`."""
     return [
-        Event(name, customer, item, str(kind), 1.0, last - timedelta(hours=3 * number))
+        Event(name, customer, item, kind.value, 1.0, last - timedelta(minutes=minutes * number))
         for number, (item, name) in enumerate(zip(items, ids, strict=True))
     ]
 

@@ -50,9 +50,7 @@ def _objective() -> Objective:
     return Objective(features, config, np.log(random.dirichlet(np.ones(N_ITEMS))).astype(np.float32))
 
 
-def _situations(
-    objective: Objective, scale: float
-) -> Iterator[tuple[str, NDArray[np.float32], Sequences]]:
+def _situations(objective: Objective, scale: float) -> Iterator[tuple[str, NDArray[np.float32], Sequences]]:
     """Rows a few last bits apart, so that each comparison is rounding's; and customers who are all alike."""
     random = np.random.default_rng(7)
     shape = table_shape(objective.features, objective.config)
@@ -60,7 +58,9 @@ def _situations(
     alike = (random.uniform(-0.9, 0.9, shape[1]) * scale * bits).astype(np.float32).ravel()
     apart = (random.normal(size=shape) * scale / 6).astype(np.float32).ravel()
     customers = _customers(random)
-    same = Sequences(np.tile(customers.ids[:1], (CUSTOMERS, 1)), np.tile(customers.weights[:1], (CUSTOMERS, 1)))
+    same = Sequences(
+        np.tile(customers.ids[:1], (CUSTOMERS, 1)), np.tile(customers.weights[:1], (CUSTOMERS, 1))
+    )
     yield "nearly equal rows", np.clip(alike, -LARGEST_PARAMETER, LARGEST_PARAMETER), customers
     yield "random rows", np.clip(apart, -LARGEST_PARAMETER, LARGEST_PARAMETER), customers
     yield "customers who are all alike", np.clip(apart, -LARGEST_PARAMETER, LARGEST_PARAMETER), same

@@ -1,4 +1,4 @@
-"""Whether noise is ever drawn twice: over silos, mechanisms, rounds, attempts, runs, restarts and processes."""
+"""Whether noise is drawn twice: over silos, mechanisms, rounds, attempts, runs, restarts and processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.audit.finding import Finding
 from training.config import POPULARITY, RHYTHM, TOWERS
 
 FALSE_ALARM = 1e-9  # of one finding
-LONGEST = 2_048  # coordinates of a release that are compared
+LONGEST = 1_024  # coordinates of a release that are compared
 ROUNDS = {RHYTHM: 3, POPULARITY: 2}
 STEPS = 3
 QUIET = DpSgdPlan(clip_norm=0.3, noise_multiplier=8.0, sampling_rate=1e-6, steps=STEPS)

@@ -43,9 +43,7 @@ def neighbours_at_the_server() -> list[Finding]:
     other = bench().neighbour.copy().federation.silos[0]
     gone = busiest(world.federation.silo_configs()[0].base_silo())
     return [
-        found
-        for point in offered
-        for found in _findings(point.name, point.load(), bundle, silo, other, gone)
+        found for point in offered for found in _findings(point.name, point.load(), bundle, silo, other, gone)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,8 +19,7 @@ from training.audit.checks.sensitivity import ROUNDED, SLACK, bound_of, exact_su
 from training.audit.finding import Finding
 from training.config import TOWERS
 
-EVENTS = 300
-COLLIDING = 20
+EVENTS = 200  # fewer than items, so that each counts
 
 
 class _Scene:
@@ -38,22 +38,20 @@ class _Scene:
         self.base: Edit = edited(
             with_value(self.beyond, "person_rank", len(world.federation.silos)),
             with_value(self.silent, "consent_training", False),
-            with_ids(self.first, self.ids[self.second][:COLLIDING]),
+            with_ids(self.first, self.ids[self.second][::2]),
         )
 
     def online(self, *gone: str) -> list[Event]:
         """What serving took in of those who are there."""
         ids = self._online_ids()
-        own = {
-            customer: bought(customer, self._many(), names, self.last) for customer, names in ids.items()
-        }
+        own = {customer: bought(customer, self._many(), names, self.last) for customer, names in ids.items()}
         return [event for customer, events in own.items() if customer not in gone for event in events]
 
     def _online_ids(self) -> Mapping[str, list[str]]:
-        """The first's ids are those of the second's events, in the tables and online, and the other way round."""
+        """Each has ids of the other's events, in the tables and online."""
         shared = [f"shared-{number}" for number in range(EVENTS)]
-        taken = {self.first: self.ids[self.second], self.second: self.ids[self.first]}
-        return {customer: (names[:COLLIDING] + shared)[:EVENTS] for customer, names in taken.items()}
+        taken = {self.first: self.ids[self.second][1::2], self.second: self.ids[self.first][1::2]}
+        return {customer: (names + shared)[:EVENTS] for customer, names in taken.items()}
 
     def _many(self) -> list[str]:
         return (self.items * EVENTS)[:EVENTS]
@@ -67,9 +65,13 @@ class _Scene:
         extra = list[Event]()
         for customer in (self.beyond, self.silent, self.erased):
             extra += bought(customer, self._many(), self._online_ids()[self.first], self.last)
-        names = [f"signal-{number}" for number in range(EVENTS)]
+        # More than a silo keeps of a customer, and the latest of all: they would push out what may train.
+        names = [f"signal-{number}" for number in range(self.world.settings.max_events_per_customer)]
+        moment = self.world.settings.until or self.last
         for number, kind in enumerate(sorted(SIGNALS)):
-            extra += bought(self.second, self._many(), [f"{number}-{n}" for n in names], self.last, kind)
+            ids = [f"{number}-{name}" for name in names]
+            items = (self.items * len(ids))[: len(ids)]
+            extra += bought(self.second, items, ids, moment - timedelta(hours=1), kind, minutes=1)
         tables = tables_of(self.world, self.base)
         return filed(self.world, tables, [*self.online(), *extra], erased=[self.erased])
 
@@ -97,4 +99,6 @@ def online_neighbours() -> list[Finding]:
 
 
 def _finding(moved: float, bound: float, words: str) -> Finding:
-    return Finding("online neighbours", bool(moved <= bound), moved, bound, f"{words} {moved:.3g} of {bound:.3g}")
+    return Finding(
+        "online neighbours", bool(moved <= bound), moved, bound, f"{words} {moved:.3g} of {bound:.3g}"
+    )

@@ -41,7 +41,9 @@ SETTINGS = (
     "threads=1",
 )
 # Made anew in each run, or of what is made anew.
-OWN = re.compile(r"time|created|run_id|seconds|hash|seal|head|version|finished|host|pid|^id$|published|sha256")
+OWN = re.compile(
+    r"time|created|run_id|seconds|hash|seal|head|version|finished|host|pid|^id$|published|sha256"
+)
 STAMP = re.compile(r"\d{8}[T-]?\d{6}[-\w]*|\d{4}-\d\d-\d\d[T ][\d:.+Z-]+|[0-9a-f]{32,}")
 
 
@@ -73,9 +75,7 @@ def _some(places: list[str]) -> str:
 
 def _run(world: Bench) -> Written:
     output, lines = world.scratch(), list[str]()
-    config = load_config(
-        None, SETTINGS, {"federation": world.root / "federation.toml", "output": output}
-    )
+    config = load_config(None, SETTINGS, {"federation": world.root / "federation.toml", "output": output})
 
     def noted(*line: object) -> None:
         lines.append(" ".join(map(str, line)))

@@ -82,7 +82,8 @@ def _together(words: str, one: NDArray[np.bool_], other: NDArray[np.bool_], rate
     spread = (cells * (rate**2 * (1 - rate**2) + 2 * rate**3 * (1 - rate))) ** 0.5
     most = float(norm.isf(FALSE_ALARM / 2)) * spread
     apart = abs(both - cells * rate**2)
-    told = f"{both} customers of a step are in the one of {words}; chance allows {cells * rate**2:.0f} +- {most:.0f}"
+    told = f"{both} customers are in a step and in that of {words}; chance allows "
+    told += f"{cells * rate**2:.0f} +- {most:.0f}"
     return Finding("samples", apart <= most, apart, most, told)
 
 

@@ -1,4 +1,4 @@
-"""Builds in which a customer counts twice, counts though nobody agreed, or is told from others by rounding."""
+"""Builds in which a customer counts twice, or without consent, or is told from others by rounding."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def online_events_are_a_second_customer() -> Iterator[Replacement]:
 
 
 def events_joined_by_id_alone() -> Iterator[Replacement]:
-    """An online event whose id is in the tables is a copy of it, whoever bought: ids are unique, are they not?"""
+    """An online event whose id is in the tables is a copy of it, whoever bought it."""
 
     def unknown(rows: pa.Table, base: pa.Table) -> pa.Table:
         known = pc.is_in(rows["event_id"], value_set=base["event_id"].combine_chunks())

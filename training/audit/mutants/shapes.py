@@ -1,4 +1,4 @@
-"""Builds whose sums leave with noise of the right variance and another shape, or with noise that is shared."""
+"""Builds whose sums have noise of the right variance and another shape, or noise that is shared."""
 
 from __future__ import annotations
 
