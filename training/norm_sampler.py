@@ -21,9 +21,9 @@ from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
 from training.batches import Batch
-from training.exact_sum import FACTOR_BITS, FINE_BITS, MASS, RANGE, factor_steps, grid_step, on_steps
+from training.exact_sum import OWN_RANGE, RANGE, factor_steps, grid_step, put_on_steps
 from training.own_items import OwnItems
-from training.shared_rows import SharedRows
+from training.shared_rows import SharedRows, row_norms
 from training.table_sum import TableSum
 
 SLACK = 1e-6  # of the squared terms: more than what is lost where float32 products enter float64 sums
@@ -34,13 +34,14 @@ MARGIN = 1 - 2.0**-20  # of the bound: coefficients and the table's entries are 
 class Gradients:
     """The gradients of B customers as factors.
 
-    users: u, [B, d]; to_negatives: c, [B, K], multiples of `steps`, float64 [B]; own: g, [P, d], of the
-    entries of `entries`
+    users: u, [B, d]; to_negatives: c, [B, K], multiples of `steps`, float64 [B]; sizes: their norms,
+    float64 [B]; own: g, [P, d], of the entries of `entries`
     """
 
     users: Tensor
     to_negatives: Tensor
     steps: Tensor
+    sizes: Tensor
     own: Tensor
     entries: OwnItems
 
@@ -81,18 +82,20 @@ class GradientSum:
 
     @torch.no_grad()
     def gradients(self, batch: Batch, backprops: Tensor) -> Gradients:
-        """backprops: c = dloss / dscores, [B, L + K]; to negatives they are taken on steps of their size."""
+        """backprops: c = dloss / dscores, [B, L + K]; rounded in place, to negatives, to steps of their size."""
         entries, length = OwnItems.of(batch), batch.history.shape[1]
         customers, weights = entries.customers, entries.weights[:, None]
         to_own = backprops[customers, entries.positions][:, None]
         to_negatives = backprops[:, length:]
-        steps = factor_steps(torch.linalg.vector_norm(to_negatives, dim=1))
-        to_negatives = on_steps(to_negatives, steps)
+        sizes = row_norms(to_negatives)
+        steps = factor_steps(sizes)
+        put_on_steps(to_negatives, steps)
+        sizes = sizes + steps * (math.sqrt(len(self.candidates)) / 2.0)
         own, users = self._users(entries)
         pulls = to_negatives @ self.candidates + entries.by_customer(to_own * own)
         pushed = to_own * users[customers] + weights * pulls[customers]
         pushed -= (2.0 * weights * to_own) * own
-        return Gradients(users, to_negatives, steps, pushed, entries)
+        return Gradients(users, to_negatives, steps, sizes, pushed, entries)
 
     def _users(self, entries: OwnItems) -> tuple[Tensor, Tensor]:
         """The embeddings of the entries' items, [P, d], and of the customers, [B, d]."""
@@ -112,8 +115,8 @@ class GradientSum:
         """What to clip by: norms, and more where the grid or the range of the sum asks for it; float64 [B].
 
         Guarantee: times a coefficient of at most clip norm / bound, each customer's part on the grid is at
-        most the clip norm long; before parts of the gradient cancel, its entries for negatives are at most
-        RANGE clip norms, and sums over items at most MASS.
+        most the clip norm long, and before parts of the gradient cancel within the range of the sum: what
+        goes to negatives is at most RANGE clip norms long, what goes to own items OWN_RANGE, item by item.
         """
         norms, spread = self._sizes(found)
         entries, clip = found.entries, self._clip_norm
@@ -122,14 +125,13 @@ class GradientSum:
         own = found.own.double().norm(dim=1)
         lengths = self.tower.scales.double().norm(dim=1)[entries.items]
         off = spread / found.steps + entries.by_customer(lengths)
-        off *= grid_step(clip) * 2.0**-FINE_BITS * math.sqrt(found.users.shape[1]) / 2.0
+        off *= grid_step(clip) * math.sqrt(found.users.shape[1]) / 2.0
         room = (MARGIN * clip - off).clamp(min=0.0)
         largest = torch.stack(
             [
                 norms * clip / room,
-                found.steps * 2.0**FACTOR_BITS * users / RANGE,
-                torch.linalg.vector_norm(found.to_negatives, 1, dim=1) * users / MASS,
-                entries.by_customer(own) / MASS,
+                found.sizes * users / RANGE,
+                entries.by_customer(own) / OWN_RANGE,
             ]
         ).amax(0)
         return torch.where(norms > 0.0, largest, norms)
@@ -138,7 +140,7 @@ class GradientSum:
     def _sizes(self, found: Gradients) -> tuple[Tensor, Tensor]:
         """The norms, and |X|; float64 [B]."""
         entries, users = found.entries, found.users.double()
-        spread = self.shared.spread(found.to_negatives)
+        spread = self.shared.spread(found.to_negatives, found.sizes)
         size = spread.squares()
         squares = size * users.square().sum(1) + self._own_squares(found)
         along = (found.own.double() * users[entries.customers]).sum(1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
 
-BLOCK = 256
+BLOCK = 2048
 UNIT = 2.0**-24  # of float32: what one addition may lose
 
 
@@ -46,31 +46,28 @@ class SharedRows:
         longest = np.bincount(codes.ravel(), minlength=1).max() if codes.size else 0
         self.lost = UNIT * (int(longest) + min(BLOCK, len(negatives)))
 
-    def spread(self, coefficients: Tensor) -> Spread:
-        """coefficients: [B, K]."""
-        return Spread(self, coefficients, self.matrix @ coefficients.T)
+    def spread(self, coefficients: Tensor, sizes: Tensor) -> Spread:
+        """coefficients: [B, K]; sizes: at least their norms, float64 [B]."""
+        return Spread(self, coefficients, sizes, self.matrix @ coefficients.T)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """X of B customers. sums: [used rows, B], of the rows that need one."""
+    """X of B customers. sizes: their coefficients' norms, float64 [B]; sums: [used rows, B], of rows that need one."""
 
     shared: SharedRows
     coefficients: Tensor
+    sizes: Tensor
     sums: Tensor
 
     def squares(self) -> Tensor:
-        """|X|^2, float64 [B], block by block, as a copy of all coefficients in float64 would be large."""
+        """|X|^2; float64 [B]."""
         total = self.sums.double().square().sum(0)
         if not self.shared.distinct or not len(self.shared.own):
             return total
-        own = torch.zeros_like(total)
-        for start in range(0, len(self.shared.own), BLOCK):
-            block = slice(start, start + BLOCK)
-            part = self.coefficients[:, block]
-            scaled = part if self.shared.alike else part * self.shared.own[block]
-            own += torch.linalg.vector_norm(scaled, dim=1).double().square()
-        return total + (own * self.shared.own[0].double().square() if self.shared.alike else own)
+        if self.shared.alike:
+            return total + self.sizes.square() * self.shared.own[0].double().square()
+        return total + row_norms(self.coefficients, self.shared.own).square()
 
     def at(self, customers: Tensor, items: Tensor) -> Tensor:
         """X . e_l of own items; float64 [P]. customers: rows of the coefficients; items: int64 [P] both."""
@@ -86,6 +83,19 @@ class Spread:
             for column in self.shared.summed:
                 found += sums[self.shared.place[rows[:, column]], customers] * scales[:, column]
         return found
+
+
+def row_norms(values: Tensor, scales: Tensor | None = None) -> Tensor:
+    """L2 norms of rows [B, K], times scales [K] if there are any; float64 [B], to BLOCK units of float32.
+
+    Block by block: a copy of all numbers in float64 would be large.
+    """
+    squares = torch.zeros(len(values), dtype=torch.float64)
+    for start in range(0, values.shape[1], BLOCK):
+        part = values[:, start : start + BLOCK]
+        part = part if scales is None else part * scales[start : start + BLOCK]
+        squares += torch.linalg.vector_norm(part, dim=1).double().square()
+    return squares.sqrt()
 
 
 def _matrix(codes: NDArray[np.int64], scales: NDArray[np.float32], size: int) -> Tensor:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.towers.two_tower import TwoTower
-from training.exact_sum import BATCH, COLUMNS, OWN_BATCHES, PRODUCTS, WholeSum, split, values
+from training.exact_sum import CUSTOMERS, FEW, OWN_ITEMS, WholeSum, value
+
+COLUMNS = 512  # of a matrix product at a time: they stay in the processor's cache
 
 
 class TableSum:
@@ -21,52 +24,68 @@ class TableSum:
     def __init__(self, tower: TwoTower, negatives: Tensor, step: float) -> None:
         self.tower, self.negatives, self.step = tower, negatives, step
         columns = tower.table.shape[1]
-        self._to_negatives = WholeSum(2 * columns, len(negatives), room=PRODUCTS)
-        self._to_items = WholeSum(len(tower.rows), 2 * columns, room=OWN_BATCHES)
+        self._float = torch.zeros(columns, len(negatives), dtype=torch.float64)
+        self._to_negatives = WholeSum(columns, len(negatives))
+        self._to_items = WholeSum(len(tower.rows), columns)
+        self._settled = self._customers = self._items = 0
 
     def add_negatives(self, users: Tensor, coefficients: Tensor, steps: Tensor) -> None:
         """Add c (x) u of B customers. users: u, float64 [B, d]; coefficients: c, [B, K]; steps: of c, [B]."""
         # A coefficient times this is whole: it is so many steps, and this is a whole number over that step.
-        whole = split(users * (steps / self.step)[:, None]) / steps[:, None]
-        for start in range(0, len(users), BATCH):
-            rows = slice(start, start + BATCH)
+        whole = (users * (steps / self.step)[:, None]).round() / steps[:, None]
+        for start in range(0, len(users), CUSTOMERS):
+            rows = slice(start, start + CUSTOMERS)
+            self._make_room(len(users[rows]))
             self._product(whole[rows].T.contiguous(), coefficients[rows])
+
+    def _make_room(self, customers: int) -> None:
+        if self._customers + customers > CUSTOMERS:
+            self._settle()
+        self._customers += customers
 
     def _product(self, whole: Tensor, coefficients: Tensor) -> None:
         block = torch.empty(len(coefficients), COLUMNS, dtype=torch.float64)
         for start in range(0, coefficients.shape[1], COLUMNS):
             part = coefficients[:, start : start + COLUMNS]
             exact = block[:, : part.shape[1]].copy_(part)
-            self._to_negatives.low[:, start : start + COLUMNS] += torch.mm(whole, exact).long()
-        self._to_negatives.added()
+            self._float[:, start : start + COLUMNS].addmm_(whole, exact)
+
+    def _settle(self) -> None:
+        self._settled, self._customers = self._settled + self._customers, 0
+        self._to_negatives.low += self._float.long()
+        if self._settled > FEW:
+            self._to_negatives.carry()
+        self._float.zero_()
 
     def add_own(self, items: Tensor, own: Tensor) -> None:
         """Add g to the customers' own items. items: int64 [P]; own: g, float64 [P, d]."""
-        for start in range(0, len(items), BATCH):
-            rows = slice(start, start + BATCH)
-            self._to_items.low.index_add_(0, items[rows], split(own[rows] / self.step).long())
-            self._to_items.added()
+        for some, parts in zip(items.split(OWN_ITEMS), own.split(OWN_ITEMS), strict=True):
+            self._items += len(some)
+            if self._items > OWN_ITEMS:
+                self._to_items.carry()
+                self._items = len(some)
+            self._to_items.low.index_add_(0, some, (parts / self.step).round().long())
 
     def table(self) -> Tensor:
         """The gradient of the table; float64 [rows, embedding_dim].
 
         Sums over the items of a shared row are exact too; then all is rounded to float64, once for a row.
         """
-        limbs = [
-            own.index_add(0, self.negatives, shared.T)
-            for own, shared in zip(self._to_items.carry(), self._to_negatives.carry(), strict=True)
-        ]
+        self._settle()
+        count = 1 if self._settled <= FEW and self._to_items.high is None else 2
+        both = self._to_items.limbs(count), self._to_negatives.limbs(count)
+        limbs = [own.index_add(0, self.negatives, shared.T) for own, shared in zip(*both, strict=True)]
         rows, scales = self.tower.rows, self.tower.scales
         total = torch.zeros(self.tower.table.shape, dtype=torch.float64)
-        total[rows[:, 0]] = values(*limbs, self.step) * scales[:, :1]
+        total[rows[:, 0]] = value(limbs, self.step) * scales[:, :1]
         for scale in scales[0, 1:].unique().tolist():
             if scale:
                 alike = rows[:, 1:][:, scales[0, 1:] == scale].numpy()
-                total += scale * values(*_by_row(alike, len(total), limbs), self.step)
+                total += scale * value(_by_row(alike, len(total), limbs), self.step)
         return total
 
 
-def _by_row(rows: np.ndarray, size: int, limbs: list[Tensor]) -> list[Tensor]:
+def _by_row(rows: NDArray[np.int64], size: int, limbs: list[Tensor]) -> list[Tensor]:
     """Sums of the items' numbers over the items of each row, int64 [size, n] each; rows: [n_items, F]."""
     count = len(rows)
     entries = (np.ones(rows.size, np.int64), (rows.ravel(), np.arange(count).repeat(rows.shape[1])))
