@@ -58,7 +58,7 @@ _TABLE = (
     Declared(
         "events",
         Leaves.PUBLIC,
-        "all events in the silo's ledger, and what was recorded of their plans; functions of past plans",
+        "all events in the silo's ledger, with runs' ids and plans as coordinators sent them; all public",
     ),
     Declared(
         "receipts", Leaves.SEALED, "ledger rows of this run: functions of the plan, times, chained digests"

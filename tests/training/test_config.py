@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
+from recsys.models.copurchase import CELLS_AT_ONCE
 from tests.recsys.histories_builder import make_catalogue
 from training.config import Shares, TrainingConfig
 from training.config_file import load_config, parse_config
 from training.plan import left_out
+from training.sections import MOST_PAIRED
 
 
 def test_defaults_are_complete_and_shares_add_up() -> None:
@@ -104,3 +106,20 @@ def test_what_is_left_out_is_said_with_the_reason() -> None:
 def test_data_without_order_are_read_as_sets_everywhere() -> None:
     told = TrainingConfig().silo_settings(ordered=False).sequences
     assert (told.ordered, told.decay) == (False, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[popularity]\nmax_items = 10001\n",
+        "[copurchase]\nmax_items = 1001\n",
+        "[sequences]\nmax_items = 1001\n",
+        "[popularity.head]\nitems = 1000000000\n",
+    ],
+)
+def test_what_one_customer_takes_of_memory_is_bounded_in_public(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="items"):
+        load_config(file)
+    assert MOST_PAIRED**2 <= CELLS_AT_ONCE, "the pairs of one customer fit in a chunk"

@@ -11,6 +11,18 @@ from training.loading import TrainingData
 from training.node import Node
 
 
+def test_rows_record_the_plan_and_a_snapshot_that_no_other_run_has(node, plan, request_of) -> None:
+    for run_id, stage in (("one", "popularity"), ("one", "season"), ("two", "popularity")):
+        node.release(request_of(stage, run_id=run_id))
+    rows = [row for row in node.ledger().rows() if row.details.get("run_id") in ("one", "two")]
+    charges = [row for row in rows if row.kind == "reserve"]
+    one, again, other = (row.details["snapshot_hmac"] for row in charges)
+    assert one == again != other, "the data are the same in all three"
+    recorded = [charge for charge in node.ledger().charges() if charge.run_id in ("one", "two")]
+    assert {charge.silos for charge in recorded} == {frozenset(plan.registered_customers)}
+    assert {charge.plan_events for charge in recorded} == {plan.events()}
+
+
 def test_an_empty_batch_is_noised_and_charged_like_any_other(
     node: Node, plan: PrivacyPlan, data: TrainingData, request_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
