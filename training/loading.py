@@ -1,6 +1,7 @@
 """A silo's own data as the stages read them: checked, consented, bounded and encoded, once per process.
 
-Guarantee: only customers who consented to training are read, each in at most `max_silos_per_person` silos.
+Guarantee: only customers who consented to training are read, each in at most `max_silos_per_person` silos;
+what is read of one depends on the own rows and on what is public, so no customer's rows make another's fail.
 Nothing that is made here may leave the process but through `training.local`.
 """
 
@@ -59,13 +60,19 @@ def load(
 ) -> TrainingData:
     """Read, consent, bound and encode: once per process.
 
-    Raises DataContractError naming the file and row, and OrderingError where settings ask for an order that
-    the silo's data do not have, whether or not there are any events.
+    Rows that break the contract are set aside, one by one (see `read_sound`). Raises DataContractError for
+    what is wrong with a file, a column or a public table, and OrderingError where settings ask for an order
+    that the silo's data do not have, whether or not there are any events.
     """
     if settings.sequences.ordered and silo.ordering is Ordering.NONE:
         raise OrderingError(
             f"sequences are asked for in order, but the data of silo '{silo.name}' have none; "
             "set 'sequences.ordered' to false"
+        )
+    if settings.until is not None and silo.ordering is not Ordering.TIMESTAMP:
+        # Told by the silo's columns: by its values, one customer would decide whether the others are read.
+        raise OrderingError(
+            f"'until' cuts by time, but silo '{silo.name}' is ordered by '{silo.ordering}'; leave it out"
         )
     tables = read_for_training(silo, catalogue)
     interactions, customers = tables.interactions, tables.customers
@@ -85,7 +92,7 @@ def load(
         )
 
     dataset, held_out = consented(before(interactions, settings.until), customers), None
-    if settings.held_out and settings.until is not None and silo.ordering is Ordering.TIMESTAMP:
+    if settings.held_out and settings.until is not None:
         every = consented(interactions, customers).histories
         held_out = temporal_split(every, int(settings.until.timestamp()))
     sequences = encode(dataset.histories, sequence_config(settings.sequences))
@@ -95,12 +102,10 @@ def load(
 
 
 def before(interactions: pa.Table, until: datetime | None) -> pa.Table:
-    """The rows before a moment; all of them without one. Raises OrderingError for data without timestamps."""
+    """The rows before a moment, all of them without one; interactions are ordered by timestamp."""
     if until is None:
         return interactions
     times = interactions["timestamp"]
-    if times.null_count:
-        raise OrderingError("'until' cuts by time, but these interactions have no timestamps; leave it out")
     return interactions.filter(pc.less(times, pa.scalar(until, times.type)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.types as pt
 
 from recsys.errors import DataContractError, Location
 
@@ -38,7 +39,7 @@ def quote(value: pa.Scalar) -> str:
     try:
         return str(value.as_py())
     except (OverflowError, ValueError):
-        return str(value.cast(pa.int64()).as_py())
+        return str(value.cast(pa.int32() if pt.is_date32(value.type) else pa.int64()).as_py())
 
 
 def named(table: pa.Table, file: str) -> pa.Table:

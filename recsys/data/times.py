@@ -65,16 +65,21 @@ def _from_mixed_text(
     return pc.coalesce(times, _from_seconds(judge, column, whole))
 
 
-def _require_one_form(judge: Judge, column: str, *forms: pa.ChunkedArray) -> None:
-    """forms: times with a zone, without one, and Unix seconds; a row has a value in one of them at most."""
-    firsts = sorted(row for form in forms if (row := pc.index(pc.is_valid(form), True).as_py()) >= 0)
-    if len(firsts) > 1:
+def _require_one_form(
+    judge: Judge, column: str, zoned: pa.ChunkedArray, naive: pa.ChunkedArray, whole: pa.ChunkedArray
+) -> None:
+    """A row has a value in one of the three at most."""
+    with_zone, without, number = (pc.index(pc.is_valid(form), True).as_py() for form in (zoned, naive, whole))
+    if min(with_zone, without) >= 0:
+        other = min(with_zone, without) + 1
         judge.disagree(
             column,
-            firsts[1],
-            f"mixed time zones: this time and row {firsts[0] + 1} differ in having a UTC offset",
+            max(with_zone, without),
+            f"mixed time zones: this time and row {other} differ in having a UTC offset",
             "write all times with an offset, or all without",
         )
+    if number >= 0 and max(with_zone, without) >= 0:
+        judge.disagree(column, number, NOT_A_TIME, WRITE_ISO)
 
 
 def _only(values: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:

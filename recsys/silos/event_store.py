@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from recsys.data.conform import conform
 from recsys.data.contracts import Table
+from recsys.data.sift import sift
 from recsys.silos.event_append import COLUMNS, Appended, append
 from recsys.silos.event_schema import prepare
 from recsys.silos.events import Event, from_row, microseconds
@@ -72,17 +73,28 @@ class OnlineEventStore:
         Events ahead of the clock (it was set back since) have not happened and are left out: one customer's
         must not keep the others' from being read.
         """
-        start, now = -(2**63) if since is None else microseconds(since), self._clock() + CLOCK_SKEW
+        # A part: that an id is its customer's only one is the database's own constraint.
+        now = self._clock() + CLOCK_SKEW
+        return conform(Table.INTERACTIONS, self._table(since, now), source=str(self.path), now=now, part=True)
+
+    def sift(self) -> pa.Table:
+        """What `read` gives, without rows that break the contract: an older program may have let some in."""
+        now = self._clock() + CLOCK_SKEW
+        data = self._table(None, now)
+        return sift(Table.INTERACTIONS, data, source=str(self.path), now=now, ordered_by="timestamp")
+
+    def _table(self, since: datetime | None, now: datetime) -> pa.Table:
+        start = -(2**63) if since is None else microseconds(since)
         query = f"select {COLUMNS} from events where timestamp between ? and ? order by {SECOND}, seq"  # noqa: S608
         with self._read_lock:
             rows = self._reader.execute(query, (start, microseconds(now))).fetchall()
         columns = list(zip(*rows, strict=True)) or [()] * len(fields(Event))
-        data = {
-            field.name: pa.array(values, _ARROW[field.name])
-            for field, values in zip(fields(Event), columns, strict=True)
-        }
-        # A part: that an id is its customer's only one is the database's own constraint.
-        return conform(Table.INTERACTIONS, pa.table(data), source=str(self.path), now=now, part=True)
+        return pa.table(
+            {
+                field.name: pa.array(values, _ARROW[field.name])
+                for field, values in zip(fields(Event), columns, strict=True)
+            }
+        )
 
     def erase(self, customer_id: str) -> int:
         """Remove a customer's events, from the file's free pages and its log too; returns how many."""

@@ -63,7 +63,7 @@ class MergedSilo:
         rows = sifted(self.base, table)
         if table is not Table.INTERACTIONS:
             return rows
-        return self._merged(rows, self._listed(self._sound(), partial(sifted, self.base)))
+        return self._merged(rows, self._listed(self.store.sift(), partial(sifted, self.base)))
 
     def scan(self) -> Iterator[pa.Table]:
         """The base silo's parts, and the online rows as the last one (see `Scanned.scan`)."""
@@ -84,9 +84,6 @@ class MergedSilo:
             online = online.filter(pc.is_in(online[column], value_set=ids))
         stores = read(Table.STORES)["store_id"].combine_chunks()
         return somewhere(online, stores) if len(stores) else online
-
-    def _sound(self) -> pa.Table:
-        return self.store.read()
 
 
 def _unknown(online: pa.Table, rows: pa.Table) -> pa.Table:

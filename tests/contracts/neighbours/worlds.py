@@ -1,7 +1,7 @@
 """Small silos whose customers' rows collide on purpose, and the same ones but for one customer.
 
-`draw_world(number)` is a silo as it is exported: cells of files, with the owner of each. `World.without` takes
-one customer out with ALL of that customer's rows. `written.write_world` makes folders of both.
+`draw_world(number)` is a silo as it is exported: cells of files, with the owner of each. `World.without`
+takes one customer out with ALL of that customer's rows. `written.write_world` makes folders of both.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ FAULTS = (
     "no consent given",
     "rank of nought",
 )
-"""What one customer's rows may hold against the contract; some need text, and then only CSV files have them."""
+"""What one customer's rows may hold against the contract; some need text: only CSV files have them."""
 
 LINES = (
     b'"',
@@ -117,7 +117,7 @@ class World:
 
 
 def draw_world(number: int, *, sound: bool = False, kind: str | None = None) -> World:
-    """The world of a number; sound: without anything that breaks the contract; kind: of file, drawn if None."""
+    """The world of a number; sound: nothing breaks the contract; kind: of file, drawn if None."""
     r = np.random.default_rng(number)
     names = tuple(str(name) for name in r.permutation(CUSTOMERS)[: int(r.integers(2, 9))])
     kind = kind or ("csv", "parquet")[number % 2]

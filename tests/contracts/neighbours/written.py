@@ -1,4 +1,4 @@
-"""Worlds as folders: files, an online store, silo.toml and federation.toml, for training and serving alike."""
+"""Worlds as folders: files, online store, silo.toml and federation.toml, for training and serving alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from recsys.data.contracts import CONTRACTS, Table
 from recsys.data.vocab import Catalogue
-from recsys.errors import EventConflictError
 from recsys.silos.config import SiloConfig
 from recsys.silos.event_store import OnlineEventStore
 from tests.contracts.neighbours.worlds import AREAS, CATEGORIES, ITEMS, STORES, Row, World
@@ -116,10 +115,7 @@ def _text(world: World, value: Any) -> str:
 def _write_online(world: World, path: Path) -> None:
     store = OnlineEventStore(path)
     for event in world.online:
-        try:
-            store.append([event])
-        except EventConflictError:  # another event of the customer's own has the id
-            continue
+        store.append([event])
     store.close()
 
 

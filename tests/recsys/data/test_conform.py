@@ -210,6 +210,16 @@ def test_times_that_are_none(values: Any, row: int, problem: str) -> None:
     assert problem in error.problem
 
 
+def test_an_event_id_is_its_customers_own() -> None:
+    alike = pa.table({"customer_id": ["a", "b", "a"], "item_id": ["x"] * 3, "event_id": ["e", "e", "f"]})
+    assert conform(Table.INTERACTIONS, alike, source="s").num_rows == 3
+    error = fails(
+        Table.INTERACTIONS, {"customer_id": ["a", "b", "a"], "item_id": ["x"] * 3, "event_id": ["e"] * 3}
+    )
+    assert error.location.row == 3
+    assert "duplicate: row 1 has the same customer_id and event_id" in error.problem
+
+
 def test_times_just_now_are_not_in_the_future() -> None:
     east = NOW.astimezone(timezone(timedelta(hours=9)))
     assert interactions(timestamp=[NOW, east])["timestamp"].to_pylist() == [NOW, NOW]

@@ -34,3 +34,17 @@ def test_agrees_with_a_plain_loop(monkeypatch: pytest.MonkeyPatch, few: int, exa
         assert first_repeat(columns) == expected(keys)
 
     check()
+
+
+@pytest.mark.parametrize("few", [0, unique.FEW])
+def test_no_separator_makes_two_keys_one(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(unique, "FEW", few)
+    for separator in ("\x1f", "\0", ",", " ", ""):
+        one, other = [f"a{separator}b", "a"], ["c", f"b{separator}c"]
+        columns = [pa.chunked_array([values], pa.string()) for values in (one, other)]
+        assert first_repeat(columns) is None
+        parts = unique.Distinct()
+        parts.add(columns)
+        assert parts.surely()
+        parts.add(columns)
+        assert not parts.surely()

@@ -90,7 +90,7 @@ CASES = {
         "event_id",
         3,
         "e1",
-        "duplicate: row 1 has the same event_id",
+        "duplicate: row 1 has the same customer_id and event_id",
         "give each",
         {"event_id": ["e1", "e2", "e1"]},
     ),

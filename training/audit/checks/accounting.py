@@ -99,7 +99,7 @@ def _of_silo(shown: tuple[float, float], squared: float) -> tuple[float, float]:
 
 
 def _by_an_edited_file(ledgers: Mapping[str, Ledger], delta: float, exact: float) -> float:
-    """What is shown where a file that was edited later says that a person is in one silo; refusing is right."""
+    """What is shown where an edited file says that a person is in one silo; to refuse is right too."""
     try:
         return budget_report(ledgers, max_silos_per_person=1, delta=delta).person_epsilon
     except PlanError:
