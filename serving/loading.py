@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from recsys.bundle.source import source_of
 from recsys.data.consent import consented_for_personalisation
-from recsys.data.contracts import Table
 from recsys.data.dataset import Dataset
 from recsys.data.history import Ordering
 from recsys.data.vocab import Catalogue
@@ -18,6 +16,7 @@ from recsys.models.demand_forecast import DemandModel
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
+from recsys.silos.check import SiloTables, read_sound
 from recsys.silos.config import SiloConfig
 from recsys.silos.online import OnlineEventStore, with_online
 from serving.clock import Clock
@@ -36,8 +35,11 @@ logger = logging.getLogger("thousandfaces.serving")
 def load_state(settings: Settings) -> State:
     """The state of one silo's server.
 
+    Rows of customers that break the contract are left out, one by one: one customer's keep neither the server
+    from starting nor others' rows out, and no log tells of them (`silo check` does, to the operator).
+
     Raises BundleError (missing, damaged, or of another catalogue), RegistryError, ConfigError (silo.toml),
-    DataContractError (the silo's tables).
+    DataContractError (a file, a column, or a public table: items, stores, stock).
     """
     state = _load(settings)
     pa.default_memory_pool().release_unused()  # the tables are gone; their memory would stay
@@ -49,7 +51,7 @@ def _load(settings: Settings) -> State:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading") as beside:
         config = SiloConfig.load(settings.silo)
         silo, store = _silo(config)
-        read = beside.submit(_Tables.read, silo)
+        read = beside.submit(read_sound, silo)
         bundle = source_of(settings.bundle, settings.cache).load()
         recommender = Recommender(bundle)
         tables = read.result()
@@ -75,19 +77,6 @@ def _load(settings: Settings) -> State:
         )
 
 
-@dataclass(frozen=True)
-class _Tables:
-    interactions: pa.Table
-    items: pa.Table
-    customers: pa.Table
-    stores: pa.Table
-    stock: pa.Table
-
-    @classmethod
-    def read(cls, silo: Silo) -> _Tables:
-        return cls(*(silo.read(table) for table in Table))
-
-
 def _clock(settings: Settings, config: SiloConfig) -> Clock:
     return Clock.at_end_of(config.data_until) if settings.demo and settings.demo_clock else Clock()
 
@@ -105,7 +94,7 @@ def _event_log(store: OnlineEventStore | None, known: pa.Table) -> EventLog | No
     return None if store is None else EventLog(store, known)
 
 
-def _profiles(silo: Silo, tables: _Tables, catalogue: Catalogue) -> Profiles:
+def _profiles(silo: Silo, tables: SiloTables, catalogue: Catalogue) -> Profiles:
     dataset = Dataset.build(
         consented_for_personalisation(tables.interactions, tables.customers),
         catalogue,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys.data.source import Source
 from recsys.errors import DataContractError, Location
-from recsys.silos.raw import read_raw
+from recsys.silos.raw import read_raw, sift_raw
 from recsys.silos.toml import load_model
 
 COLUMNS = ("customer_id", "kind", "day", "consent")
@@ -77,17 +77,58 @@ def read_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     twice counts once, and one refusal of a date outweighs any consent to it. Raises DataContractError with
     the row, column and value.
     """
+    source = Source(str(path), read_raw(_there(path), COLUMNS))
+    found: _Found = {True: {}, False: {}}
+    for number, row in enumerate(_rows(source)):
+        one, agreed = _checked(source, number, row)
+        found[agreed].setdefault(_owner(row), set()).add(one)
+    return _agreed(found)
+
+
+def sound_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
+    """`read_life_dates` where nothing is broken; elsewhere, of each customer whose rows are all sound.
+
+    Of a customer with a broken row no date is used: it may have been a refusal. Raises DataContractError for
+    a file that as a whole cannot be read, or lacks a column.
+
+    Guarantee: unit one customer, relation add or remove one: a customer's dates depend on that customer's own
+    rows alone.
+    """
+    source = Source(str(path), sift_raw(_there(path), COLUMNS))
+    found: _Found = {True: {}, False: {}}
+    broken = set[str]()
+    for number, row in enumerate(_rows(source)):
+        try:
+            one, agreed = _checked(source, number, row)
+        except DataContractError:
+            broken.add(_owner(row))
+        else:
+            found[agreed].setdefault(_owner(row), set()).add(one)
+    return {customer: dates for customer, dates in _agreed(found).items() if customer not in broken}
+
+
+_Found = dict[bool, dict[str, set[LifeDate]]]
+
+
+def _there(path: Path) -> Path:
     if not path.is_file():
         raise DataContractError(Location(str(path)), "no such file", "export it, or take it out of silo.toml")
-    raw = read_raw(path, COLUMNS)
-    source = Source(str(path), raw)
+    return path
+
+
+def _rows(source: Source) -> list[dict[str, Any]]:
     for column in COLUMNS:
-        if column not in raw.column_names:
+        if column not in source.data.column_names:
             raise source.error("missing column", "add it", column=column)
-    found: dict[bool, dict[str, set[LifeDate]]] = {True: {}, False: {}}
-    for number, row in enumerate(raw.to_pylist()):
-        one, agreed = _checked(source, number, row)
-        found[agreed].setdefault(str(row["customer_id"]).strip(), set()).add(one)
+    rows: list[dict[str, Any]] = source.data.to_pylist()
+    return rows
+
+
+def _owner(row: dict[str, Any]) -> str:
+    return str(row["customer_id"] or "").strip()
+
+
+def _agreed(found: _Found) -> dict[str, tuple[LifeDate, ...]]:
     kept = {customer: dates - found[False].get(customer, set()) for customer, dates in found[True].items()}
     return {customer: tuple(sorted(dates)) for customer, dates in kept.items() if dates}
 

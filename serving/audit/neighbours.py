@@ -29,14 +29,15 @@ def neighbours_at_the_server(
     *,
     now: datetime | None = None,
     most: int = MOST_CUSTOMERS,
+    restart: bool = True,
 ) -> list[Finding]:
     """Whether what is told to other customers depends on one: (held, what was seen), by kind of question.
 
     Both silos are served from copies of their event stores and nothing of them is changed. At most `most` of
     the other customers ask for all that the API has, post events under ids of the missing customer's, ask
-    again, and ask once more after a restart. Answers are compared byte for byte, without what is the missing
-    customer's own (rows of that customer in a page of all due lists) and without how long things took; what
-    is logged is compared too.
+    again, and with `restart` once more after one. Answers are compared byte for byte, without what is the
+    missing customer's own (rows of that customer in a page of all due lists) and without how long things
+    took; what is logged is compared too.
 
     bundle: its folder; silo, neighbour: each a silo.toml, the second without `gone`; now: the moment at which
     both clocks stand, aware (default: `data_until` of the first silo, or the clock).
@@ -49,7 +50,7 @@ def neighbours_at_the_server(
         ]
         ids = event_ids_of(places[0], gone)
         found = _Findings()
-        for start, name in enumerate(("", ", after a restart")):
+        for start, name in enumerate(("", ", after a restart") if restart else ("",)):
             servers = [Server(bundle, place, moment) for place in places]
             try:
                 _compare(servers, gone, ids if not start else (), moment, found, most, name)

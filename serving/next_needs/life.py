@@ -15,7 +15,7 @@ from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError
 from recsys.models.followup_rules import FollowUp
 from recsys.silos.config import SiloConfig
-from recsys.silos.life import LifeDate, LifePlan, PlannedNeed, read_life_dates
+from recsys.silos.life import LifeDate, LifePlan, PlannedNeed, sound_life_dates
 from serving.next_needs.learned import allowed, learned_needs
 from serving.next_needs.need import NextNeed
 from serving.replenishment.calendar import as_date, local_days
@@ -40,7 +40,8 @@ class Life:
         """As the silo's configuration says; None without a plan where the bundle has no follow-ups either.
 
         Raises ConfigError for a plan, or exclusions, whose categories the catalogue does not have, or dates
-        without a plan; DataContractError for a broken table.
+        without a plan; DataContractError for a table that cannot be read. One customer's broken rows keep
+        that customer's dates from being used, and nothing else.
         """
         learned = allowed(follow_ups or (), config, catalogue)
         if config.life_plan is None:
@@ -49,7 +50,7 @@ class Life:
             return None if follow_ups is None else cls(None, {}, catalogue, learned)
         plan = LifePlan.load(config.life_plan)
         _check(plan, config.life_plan, catalogue)
-        dates = {} if config.life_events is None else read_life_dates(config.life_events)
+        dates = {} if config.life_events is None else sound_life_dates(config.life_events)
         return cls(plan, dates, catalogue, learned)
 
     def needs(

@@ -117,6 +117,10 @@ def due(
     click.echo(f"reading silo {config.name}", err=True)
 
     written = write_due_list(config.training_silo(), model, question, out, _progress)
+    if written.broken:
+        click.echo(
+            f"rows that break the contract are left out; see thousandfaces silo check {silo_toml}", err=True
+        )
     if not written.rows:
         hint = "nothing is due then; give --date where the data end earlier, or a smaller --least"
         click.echo(hint, err=True)

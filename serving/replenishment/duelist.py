@@ -21,10 +21,11 @@ from serving.replenishment.rows import Question
 
 @dataclass(frozen=True)
 class Written:
-    """How much was written: rows, and customers with any."""
+    """How much was written: rows, customers with any; and whether broken rows had to be left out."""
 
     rows: int
     customers: int
+    broken: bool
 
 
 def write_due_list(
@@ -41,7 +42,7 @@ def write_due_list(
 
     progress: told how many customers are done, of how many.
     Raises ConfigError (the file), BundleError (no replenishment model), OrderingError (no timestamps),
-    DataContractError (the silo's tables).
+    DataContractError (a file, a column or a public table; broken rows of customers are left out).
     """
     check_path(out)
     if not bundle.intervals:
@@ -61,4 +62,4 @@ def write_due_list(
             some += len(table["customer_id"].unique())
             if progress is not None:
                 progress(done, len(customers))
-    return Written(rows, some)
+    return Written(rows, some, customers.broken)

@@ -15,8 +15,9 @@ from recsys.data.contracts import Table
 from recsys.data.dataset import MICROSECONDS, Dataset
 from recsys.data.history import EventType, Ordering
 from recsys.data.vocab import Catalogue
-from recsys.errors import DataContractError, OrderingError
-from recsys.silos.base import Scanned, Silo
+from recsys.errors import OrderingError
+from recsys.silos.base import Scanned, Silo, sifted
+from recsys.silos.check import BREACH
 from serving.settings import MAX_EVENTS_PER_CUSTOMER
 
 CUSTOMERS = 16_384  # of a chunk
@@ -37,19 +38,27 @@ _NONE = _Rows(*(np.zeros(0, kind) for kind in (np.int16, np.int32, np.int8, np.f
 
 
 class Customers:
-    """The customers of a silo who consented to personalisation, with what each of them did."""
+    """The customers of a silo who consented to personalisation, with what each of them did.
+
+    broken: whether rows were set aside for breaking the contract; for the operator's eyes
+    """
 
     def __init__(self, silo: Silo, catalogue: Catalogue) -> None:
-        """Reads the silo. Raises OrderingError without timestamps, DataContractError for a breach."""
+        """Reads the silo as the server does: without rows that break the contract (see `read_sound`).
+
+        Raises OrderingError without timestamps, DataContractError for a file, a column or a public table.
+        """
         if silo.ordering is not Ordering.TIMESTAMP:
             raise OrderingError(
                 f"silo '{silo.name}' has no timestamps, so nothing is known about when; "
                 "connect a table with timestamps"
             )
         self._silo, self._catalogue = silo, catalogue
-        people = silo.read(Table.CUSTOMERS)
+        self.broken = False
+        people = self._sound(Table.CUSTOMERS)
         self._people = people.filter(people["consent_personalisation"]).sort_by("customer_id")
         self._items = pa.array(catalogue.item_ids, pa.string())
+        self._listed = _listed(silo, catalogue)
         self._rows = self._gathered()
 
     def __len__(self) -> int:
@@ -63,13 +72,18 @@ class Customers:
 
     def _gathered(self) -> list[list[_Rows]]:
         try:
-            return self._split(self._silo.scan() if isinstance(self._silo, Scanned) else self._whole())
-        except DataContractError:
-            # Read whole, an error has its row's number in the file, and ids that only seemed to repeat pass.
-            return self._split(self._whole())
+            scanned = self._silo.scan() if isinstance(self._silo, Scanned) else None
+            return self._split(scanned or [self._silo.read(Table.INTERACTIONS)])
+        except BREACH:
+            # Read whole, ids that only seemed to repeat pass.
+            return self._split([self._sound(Table.INTERACTIONS)])
 
-    def _whole(self) -> Iterator[pa.Table]:
-        yield self._silo.read(Table.INTERACTIONS)
+    def _sound(self, table: Table) -> pa.Table:
+        try:
+            return self._silo.read(table)
+        except BREACH:
+            self.broken = True
+            return sifted(self._silo, table)
 
     def _split(self, tables: Iterable[pa.Table]) -> list[list[_Rows]]:
         """By chunk, the rows of each table, in its order."""
@@ -77,7 +91,7 @@ class Customers:
         ids = self._people["customer_id"].combine_chunks()
         for table in tables:
             customers, items = positions(table["customer_id"], ids), positions(table["item_id"], self._items)
-            rows = np.flatnonzero((customers >= 0) & (items >= 0))
+            rows = np.flatnonzero((customers >= 0) & (items >= 0) & self._listed[items])
             place = (customers[rows] // CUSTOMERS).astype(np.int16)
             rows = rows[np.argsort(place, kind="stable")]
             ends = np.cumsum(np.bincount(place, minlength=len(chunks))).tolist()
@@ -108,6 +122,12 @@ class Customers:
             utc_offset_seconds=self._silo.utc_offset_seconds,
             max_events_per_customer=MAX_EVENTS_PER_CUSTOMER,
         )
+
+
+def _listed(silo: Silo, catalogue: Catalogue) -> NDArray[np.bool_]:
+    """Which of the catalogue's items the silo's table lists; bool [n_items]. Of an empty table: all."""
+    items = silo.read(Table.ITEMS)["item_id"]
+    return np.isin(np.arange(len(catalogue)), catalogue.indices(items)) | (len(items) == 0)
 
 
 def _others(table: pa.Table) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import ConfigError, DataContractError
-from recsys.silos.life import LifeDate, LifePlan, read_life_dates
+from recsys.silos.life import LifeDate, LifePlan, read_life_dates, sound_life_dates
 
 HEADER = "customer_id,kind,day,consent\n"
 PLAN = '[[need]]\ndate = "birth"\ncategory = "baby food"\nafter_days = 150\nuntil_days = 210\n'
@@ -94,3 +94,34 @@ def test_a_wrong_plan_is_named(tmp_path: Path, text: str, words: str) -> None:
         LifePlan.load(path)
     assert words in str(caught.value)
     assert "plan.toml" in str(caught.value)
+
+
+def test_broken_rows_keep_their_own_customers_dates_out_alone(tmp_path: Path) -> None:
+    sound = ["b,birth,2026-01-05,true", "b,due_date,2030-02-01,true", "c,birth,2026-01-05,true"]
+    alone = sound_life_dates(table(tmp_path, *sound))
+    assert alone == read_life_dates(table(tmp_path, *sound))
+    for broken in (
+        "a,birth,2026-02-30,true",
+        "a,birth,2026-01-05,maybe",
+        'a,"birth,2026-01-05,true',
+        "a,birth",
+        ",birth,2026-01-05,true",
+        "a,birth,2026-01-05,true,and more",
+    ):
+        for place in range(4):
+            rows = [*sound[:place], broken, *sound[place:]]
+            assert sound_life_dates(table(tmp_path, *rows)) == alone
+
+
+def test_of_a_customer_with_a_broken_row_no_date_is_used(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,birth,2026-01-05,true", "b,birth,2026-01-05,true", "a,birth,2026-01-05,no")
+    assert set(sound_life_dates(path)) == {"b"}
+    with pytest.raises(DataContractError, match="value 'no'"):
+        read_life_dates(path)
+
+
+def test_a_file_without_a_column_is_no_customers_fault(tmp_path: Path) -> None:
+    path = tmp_path / "life_events.csv"
+    path.write_text("customer_id,kind,day\na,birth,2026-01-05\n")
+    with pytest.raises(DataContractError, match="missing column"):
+        sound_life_dates(path)

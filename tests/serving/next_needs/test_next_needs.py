@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from recsys.errors import ConfigError, DataContractError
+from recsys.errors import ConfigError
 from serving.settings import Settings
 from tests.serving.builder import NEW, NOTHING, TASTE, TRAINING_ONLY, event, make_silo
 
@@ -148,6 +148,9 @@ def test_dates_without_a_plan_are_refused(start: Callable[..., TestClient]) -> N
         start(extra='life_events = "life_events.csv"')
 
 
-def test_a_broken_date_stops_the_server_by_name(start: Callable[..., TestClient]) -> None:
-    with pytest.raises(DataContractError, match="column 'day', value 'soon'"):
-        start(f"{NEW},birth,soon,true")
+def test_one_customers_broken_date_keeps_nobody_elses_from_being_used(
+    start: Callable[..., TestClient],
+) -> None:
+    client = start(f"{NEW},birth,{days(-100)},true", f"{TASTE},birth,soon,true", f'{TASTE},"birth')
+    assert needs(client)
+    assert "date" not in {one["because"]["kind"] for one in needs(client, TASTE)}

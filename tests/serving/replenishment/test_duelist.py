@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 import serving.replenishment.reading as reading
 from recsys.bundle.contents import Parts, assemble
 from recsys.bundle.store import read_bundle, write_bundle
-from recsys.errors import BundleError, ConfigError, DataContractError, OrderingError, ThousandFacesError
+from recsys.errors import BundleError, ConfigError, OrderingError, ThousandFacesError
 from recsys.models.rhythm_start import START
 from recsys.silos import parts
 from recsys.silos.config import SiloConfig
@@ -144,13 +144,22 @@ def test_a_big_file_is_read_in_parts_with_the_same_list(
     monkeypatch.setattr(parts, "ROWS", 4)
     monkeypatch.setattr(reading, "CUSTOMERS", 2)
     assert rows(settings, tmp_path, *date) == whole
+    repeat_the_first_id(settings, -1)  # another customer's: two events
+    assert rows(settings, tmp_path, *date) == whole
+    repeat_the_first_id(settings, 1)  # the customer's own: the second row is set aside
+    others = [one for one in whole if one["customer_id"] != TASTE]
+    without = rows(settings, tmp_path, *date)
+    assert [one for one in without if one["customer_id"] != TASTE] == others
+    assert without != whole
+    monkeypatch.undo()
+    assert rows(settings, tmp_path, *date) == without
+
+
+def repeat_the_first_id(settings: Settings, row: int) -> None:
     path = settings.silo.parent / "interactions.parquet"
     columns = pq.read_table(path).to_pydict()
-    columns["event_id"][-1] = columns["event_id"][0]
+    columns["event_id"][row] = columns["event_id"][0]
     pq.write_table(pa.table(columns, schema=pq.read_schema(path)), path)
-    error = listed(settings, tmp_path / "due.csv", *date).exception
-    assert isinstance(error, DataContractError)
-    assert "row 21" in str(error)
 
 
 def test_what_is_sold_out_is_flagged(settings: Settings, tmp_path: Path) -> None:
@@ -198,14 +207,26 @@ def test_a_silo_without_times_and_a_bundle_without_intervals(settings: Settings,
     assert not out.exists()
 
 
-def test_a_broken_row_is_named_and_nothing_is_left(settings: Settings, tmp_path: Path) -> None:
+def test_one_customers_broken_rows_keep_no_others_out(settings: Settings, tmp_path: Path) -> None:
     path = settings.silo.parent / "interactions.parquet"
-    table = pq.read_table(path)
-    negative = table.set_column(table.column_names.index("quantity"), "quantity", [[-1.0] * len(table)])
-    pq.write_table(negative, path)
+    whole, table = rows(settings, tmp_path, "--within", "365"), pq.read_table(path)
+    units = [-1.0 if one == PERSONAL_ONLY else 1.0 for one in table["customer_id"].to_pylist()]
+    pq.write_table(table.set_column(table.column_names.index("quantity"), "quantity", [units]), path)
+    done = listed(settings, tmp_path / "due.parquet", "--within", "365")
+    assert "thousandfaces silo check" in done.stderr
+    kept = pq.read_table(tmp_path / "due.parquet").to_pylist()
+    assert {one["customer_id"] for one in kept} == {TASTE}
+    assert [one["item_id"] for one in kept] == [
+        one["item_id"] for one in whole if one["customer_id"] == TASTE
+    ]
+
+
+def test_a_broken_column_is_named_and_nothing_is_left(settings: Settings, tmp_path: Path) -> None:
+    path = settings.silo.parent / "interactions.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("item_id"), path)
     done = listed(settings, tmp_path / "due.csv")
     assert isinstance(done.exception, ThousandFacesError)
-    assert "quantity" in str(done.exception)
+    assert "item_id" in str(done.exception)
     assert not list(tmp_path.glob("*due*"))
 
 
