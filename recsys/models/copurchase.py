@@ -11,23 +11,14 @@ from numpy.typing import NDArray
 from recsys.data.history import Histories
 from recsys.errors import ConfigError
 from recsys.features.pairs import ItemSets, recent_items
-from recsys.models.pair_sums import (
-    MOST_OTHERS,
-    MOST_PAIR,
-    OTHERS_BITS,
-    TIMES_BITS,
-    Usual,
-    exact_sum,
-    pair_sums,
-)
-from recsys.privacy.clipping import MARGIN
+from recsys.models.pair_norms import Parts, fitting
+from recsys.models.pair_sums import OTHERS_BITS, TIMES_BITS, Usual, exact_sum, pair_sums
 
 CLIP_NORM = 1.0
 SMALLEST_SCALE = 0.01
 CENTRING = 0.4
 HALVINGS = 100
 _NOTHING = 1e-5  # of a customer's squared size: pairs that weigh less than rounding allows send nothing
-_MOST_ROUNDED = 0.125  # of the bound: where grids could make up more, a customer sends nothing
 
 
 @dataclass(frozen=True)
@@ -141,21 +132,30 @@ def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.f
     changes the sum by a vector of L2 norm at most 1 (`CLIP_NORM`), whatever and however many the events are
     and whatever the published numbers are. The customer's three parts, and the published numbers that they
     are multiplied with, lie on grids (`recsys.models.pair_sums`) on which sums of 2^21 customers are exact; a
-    leaves room for what grids may add to the norm.
+    is such that what is left on the grids has the norm (`recsys.models.pair_norms`).
     It is a raw sum: it may leave the silo only through a noised and charged release.
     """
     position = np.full(scope.n_items, -1, np.int32)
     position[scope.items] = np.arange(len(scope.items), dtype=np.int32)
     sets = recent_items(h.where(position[h.items] >= 0), max_items)
     local, usual = position[sets.items], Usual.of(scope.share, scope.scale)
-    weight = _weights(sets, local, scope, usual)
-    k = sets.lengths.astype(np.float64)
+    parts = _parts(sets, local, scope, usual)
+    weight = fitting(sets.rows, scope.scale[local], usual.values[local], parts, usual)
     pairs = pair_sums(sets, local, weight, scope.scale, scope.reach, scope.widths)
+    sends = weight > 0.0
+    others = parts.others * sends[sets.rows] * 2.0**OTHERS_BITS
+    asked = np.bincount(local, others, len(scope.items)).astype(np.float64)
+    times = float((parts.times[sends] * 2.0**TIMES_BITS).sum())
+    return exact_sum(pairs, asked, times, usual, scope.pairs())
+
+
+def _parts(sets: ItemSets, local: NDArray[np.int32], scope: PairScope, usual: Usual) -> Parts:
+    """What customers' pairs are centred by, on its grids: as a is before anything is cut."""
+    k, weight = sets.lengths.astype(np.float64), _weights(sets, local, scope, usual)
     taken = CENTRING * weight * (k - 1.0)
     others = np.rint(taken[sets.rows] * scope.scale[local] * 2.0**OTHERS_BITS)
     times = np.rint(CENTRING * taken * k * 2.0**TIMES_BITS)
-    asked = np.bincount(local, others, len(scope.items)).astype(np.float64)
-    return exact_sum(pairs, asked, float(times.sum()), usual, scope.pairs())
+    return Parts(weight > 0.0, k, others * 2.0**-OTHERS_BITS, times * 2.0**-TIMES_BITS)
 
 
 def _weights(
@@ -183,17 +183,4 @@ def _weights(
     g = CENTRING * taken
     norm2 = (square**2 - quartic) / 2.0 + g * (along**2 - both) + g**2 * (second**2 - fourth) / 2.0
     sends = (k >= 2) & (norm2 > _NOTHING * (square + g * second) ** 2)
-    weight = np.where(sends, MARGIN * CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)
-    rounded = public.rounded(k, g * k * weight)
-    weight *= np.where(rounded < _MOST_ROUNDED, 1.0 - rounded, 0.0)
-    return np.minimum(weight, _most(rows, scope.scale[local], taken))
-
-
-def _most(
-    rows: NDArray[np.int64], scales: NDArray[np.float64], taken: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The largest a with which every part of a customer is small enough to be added up; float64 [n]."""
-    largest = np.full(len(taken), SMALLEST_SCALE)
-    np.maximum.at(largest, rows, scales)
-    others = np.maximum(taken * largest, SMALLEST_SCALE)
-    return np.asarray(np.minimum(MOST_PAIR / largest**2, MOST_OTHERS / others))
+    return np.where(sends, CLIP_NORM / np.sqrt(np.where(sends, norm2, 1.0)), 0.0)

@@ -54,16 +54,14 @@ class Usual:
         return np.asarray((self.steps[first] * self.steps[second] + (1 << (shift - 1))) >> shift)
 
     def rounded(self, k: Floats, times: Floats) -> Floats:
-        """By how much grids may lengthen the vector of a customer with k items, at most; float64 [n].
+        """By how much what is cut last may lengthen the vector of a customer with k items; float64 [n].
 
-        times: float64 [n], the factor of u u'. Pairs are cut by less than a step, at most k^2 / 2 of them;
-        the k numbers that go with u are off by half a step each, and so are the factor of u u' and each entry
-        of u u' itself.
+        times: float64 [n], the factor of u u'. At most k^2 / 2 pairs are cut by less than a step, and each
+        entry of u u' is off by half a step.
         """
-        m, length = len(self.steps), float(np.sqrt((self.values**2).sum()))
+        m = len(self.steps)
         off = 2.0 ** -(CHANCE_BITS + 1) * np.sqrt(m * (m - 1) / 2.0)
-        pairs, others = k * 2.0**-PAIR_BITS, np.sqrt(2.0 * k) * 2.0 ** -(OTHERS_BITS + 1) * length
-        return np.asarray(pairs + others + 2.0 ** -(TIMES_BITS + 1) * (length**2 + off) + times * off)
+        return np.asarray(k * 2.0**-PAIR_BITS + times * off)
 
 
 def exact_sum(

@@ -174,3 +174,13 @@ def test_what_needs_a_moment_that_nobody_told_costs_nothing(node, plan, stage: s
     with pytest.raises(PlanError, match="set 'until'"):
         node.release(told)
     assert node.ledger().head() == before
+
+
+@pytest.mark.parametrize("name", ["vectors", "history_table"])
+def test_vectors_of_which_products_could_overflow_cost_nothing(node, plan, name: str) -> None:
+    before = node.ledger().head()
+    told = measured(node, plan, "metrics")
+    told.arrays[name] = np.full((len(node.catalogue), 2), -2e30)
+    with pytest.raises(PlanError, match=f"'{name}' has values that are not finite numbers from -1e"):
+        node.release(told)
+    assert node.ledger().head() == before
