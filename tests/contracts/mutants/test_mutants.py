@@ -95,6 +95,7 @@ CAUGHT_BY = {
     "the_largest_instead_of_all": "person_epsilon",
     "caps_are_not_checked": "caps_refuse",
     "charged_when_it_is_over": "charged_before_drawn",
+    "server_knows_events_by_id_alone": "neighbours_at_the_server",
 }
 
 ROOT = Path(__file__).parents[3]
