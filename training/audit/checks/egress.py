@@ -71,7 +71,7 @@ def _refusals(replies: Captured) -> list[str]:
 
 
 def _copied(one: Captured, other: Captured) -> list[str]:
-    sums = [key for key in one if _is_sum(key) and np.shape(one[key]) == np.shape(other.get(key))]
+    sums = [key for key in one.keys() & other.keys() if _is_sum(key) and one[key].shape == other[key].shape]
     return [" ".join(key) for key in sums if np.mean(one[key] == other[key]) > 0.01]
 
 

@@ -12,6 +12,7 @@ import torch
 
 from recsys.data import consent
 from recsys.data.contracts import Table
+from recsys.data.source import named
 from recsys.models import popularity
 from recsys.privacy.clipping import on_grid
 from recsys.silos import online
@@ -41,7 +42,7 @@ def online_events_are_a_second_customer() -> Iterator[Replacement]:
         second = renamed(rows)
         place = rows.schema.get_field_index("person_key")
         second = second.set_column(place, rows.schema.field(place), pa.nulls(len(rows), pa.string()))
-        return online.named(pa.concat_tables([rows, second]), "customers")
+        return named(pa.concat_tables([rows, second]), "customers")
 
     yield MergedSilo, "_listed", listed_apart
     yield MergedSilo, "read", lambda self, table, since=None: doubled(table, read(self, table, since))
@@ -60,7 +61,7 @@ def events_joined_by_id_alone() -> Iterator[Replacement]:
 
 def who_did_not_consent_trains() -> Iterator[Replacement]:
     """Consent is read as consent to be a customer: everybody in the table trains."""
-    real = loading.consented_for_training
+    real = consent.consented_for_training
 
     def everybody(interactions: pa.Table, customers: pa.Table, **bounds: Any) -> Any:
         place = customers.schema.get_field_index("consent_training")
@@ -72,7 +73,7 @@ def who_did_not_consent_trains() -> Iterator[Replacement]:
 
 def rank_is_not_looked_at() -> Iterator[Replacement]:
     """A customer trains in every silo: each silo only sees its own table, after all."""
-    real = loading.consented_for_training
+    real = consent.consented_for_training
 
     def anywhere(*tables: pa.Table, silos: int, **_: Any) -> Any:
         return real(*tables, max_silos_per_person=silos, silos=silos)

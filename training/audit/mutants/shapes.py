@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from recsys.privacy import mechanisms
 from recsys.privacy.mechanisms import SecureNoise
 from training import local
 from training.audit.mutants.registry import Replacement, mutants_of
@@ -72,7 +73,7 @@ def smoothed_noise() -> Iterator[Replacement]:
 
 
 def _reshaped(reshape: Reshape) -> Iterator[Replacement]:
-    real = local.noised_sum
+    real = mechanisms.noised_sum
 
     def noised_sum(total: Values, plan: Any, noise: Any, customers: int) -> NDArray[np.float32]:
         drawn = (real(total, plan, noise, customers) - total) / plan.noise_std
