@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test evidence check format clean
+.PHONY: help setup demo test evidence release-check check format clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## Create .venv and install everything at the pinned versions
 
@@ -29,10 +30,11 @@ test: setup check ## Lint, types, import contracts and every test
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term --cov-fail-under=85
 
-evidence: setup ## The privacy evidence at full counts (an hour); writes experiments/results/privacy_evidence.md
-	@mkdir -p .thousandfaces && rm -f .thousandfaces/evidence.jsonl
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m evidence --full-counts --evidence .thousandfaces/evidence.jsonl
-	$(BIN)/python -m experiments.evidence .thousandfaces/evidence.jsonl
+evidence: setup ## The privacy evidence at full counts, what is missing or stale alone (JOBS=2 ONLY=PATTERN LIST=1 FORGET=1)
+	$(BIN)/python -m experiments.evidence run --jobs $(JOBS) --only '$(ONLY)' $(if $(LIST),--list) $(if $(FORGET),--forget)
+
+release-check: setup ## Whether the privacy evidence is whole, unedited and measured on the present code
+	$(BIN)/python -m experiments.evidence check
 
 check: setup ## Formatting, lint, types and import contracts only
 	$(BIN)/ruff format --check .

@@ -16,9 +16,10 @@ from recsys.models.demand_forecast import DemandModel
 from recsys.models.replenishment import IntervalModel
 from recsys.recommend.pipeline import Recommender
 from recsys.silos.base import Silo
-from recsys.silos.check import SiloTables, read_sound
+from recsys.silos.check import read_sound
 from recsys.silos.config import SiloConfig
 from recsys.silos.online import OnlineEventStore, with_online
+from recsys.silos.tables import SiloTables
 from serving.clock import Clock
 from serving.customers.profiles import Profiles, consents_of
 from serving.demand.outlook import Outlook

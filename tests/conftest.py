@@ -1,6 +1,5 @@
-"""What tests share: a small simulated world, settings for a short run, and how often things are repeated."""
+"""What tests share: a small simulated world, settings for a short run, and the evidence."""
 
-import json
 import shutil
 import tempfile
 import uuid
@@ -10,39 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from experiments.evidence.plugin import (  # noqa: F401  pytest finds hooks and fixtures here
+    counted,
+    evidence,
+    pytest_addoption,
+    pytest_collection_finish,
+)
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 
 # Time belongs in benchmarks: on a busy machine a slow example is no failure.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("privacy evidence")
-    group.addoption("--full-counts", action="store_true", help="repeat as often as the evidence asks for")
-    group.addoption("--evidence", metavar="FILE", help="append each measured row to FILE, as JSON lines")
-
-
-@pytest.fixture
-def counted(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """`counted(few, full)`: how often to repeat, in every build and with --full-counts (`make evidence`)."""
-    full_counts = bool(request.config.getoption("--full-counts"))
-    return lambda few, full: full if full_counts else few
-
-
-@pytest.fixture
-def evidence(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """`evidence(what, bar=..., measured=...)`: one row of the evidence table; kept only with --evidence."""
-    file = request.config.getoption("--evidence")
-
-    def record(what: str, *, bar: str, measured: str) -> None:
-        if file:
-            row = {"what": what, "bar": bar, "measured": measured, "test": request.node.nodeid}
-            with Path(file).open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(row) + "\n")
-
-    return record
 
 
 @pytest.fixture(scope="session")

@@ -74,8 +74,8 @@ def consented_for_training(
     customer's rows and changes no other (a stability of 1). A person's records enter at most
     `max_silos_per_person` silos, provided that the ranks of one person differ between silos (the identity
     agreement), that they stay as they are for the ledgers' lifetime, and that `person_key` is unique within a
-    silo, which the operator's check names. Two customers who share one both stay, for neither may decide about
-    the other: that person has the guarantee of a group of two, as the privacy statement says.
+    silo, which the operator's check names. Two customers who share one both stay, for neither may decide
+    about the other: that person has the guarantee of a group of two, as the privacy statement says.
     """
     if max_silos_per_person < 1 or silos < 1:
         raise ConfigError(

@@ -152,6 +152,8 @@ def contribution(h: Histories, scope: PairScope, max_items: int) -> NDArray[np.f
 def _parts(sets: ItemSets, local: NDArray[np.int32], scope: PairScope, usual: Usual) -> Parts:
     """What customers' pairs are centred by, on its grids: as a is before anything is cut."""
     k, weight = sets.lengths.astype(np.float64), _weights(sets, local, scope, usual)
+    # Room for the grids: where centring is nearly all there is, nothing else would bring it below the bound.
+    weight *= np.maximum(1.0 - usual.room(k, CENTRING**2 * k * (k - 1.0) * weight), 0.0)
     taken = CENTRING * weight * (k - 1.0)
     others = np.rint(taken[sets.rows] * scope.scale[local] * 2.0**OTHERS_BITS)
     times = np.rint(CENTRING * taken * k * 2.0**TIMES_BITS)

@@ -1,4 +1,4 @@
-"""How much a customer's own pairs may weigh so that all that is sent, on its grids, has the norm of the bound."""
+"""How much a customer's own pairs may weigh: all that is sent, on its grids, has the norm of the bound."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Parts(NamedTuple):
 def fitting(rows: NDArray[np.int64], scale: Floats, own: Floats, parts: Parts, usual: Usual) -> Floats:
     """The a of every customer with which a s s' - (b u' + u b') + t u u' has the bound's norm; float64 [n].
 
-    Norms are over the upper triangle, s is the scale of items in the set and 0 elsewhere. With y = b - t u / 2
-    what is subtracted is y u' + u y', and the squared norm is P a^2 - 2 Q a + R, of which a is the larger
-    root; P, Q and R follow from sums over items. 0 for customers who send nothing.
+    Norms are over the upper triangle, s is the scale of items in the set and 0 elsewhere. With
+    y = b - t u / 2 what is subtracted is y u' + u y'; the squared norm is P a^2 - 2 Q a + R, of which a is
+    the larger root; P, Q and R follow from sums over items. 0 for customers who send nothing.
 
     rows: int64 [total], the customer of each item; scale, own: float64 [total], its s and its u
     """

@@ -63,6 +63,17 @@ class Usual:
         off = 2.0 ** -(CHANCE_BITS + 1) * np.sqrt(m * (m - 1) / 2.0)
         return np.asarray(k * 2.0**-PAIR_BITS + times * off)
 
+    def room(self, k: Floats, times: Floats) -> Floats:
+        """By how much grids may lengthen it in all, and a little more; float64 [n].
+
+        The k numbers that go with u, and the factor of u u', are off by half a step each.
+        """
+        square = float((self.values**2).sum())
+        others = np.sqrt(2.0 * k * square) * 2.0 ** -(OTHERS_BITS + 1)
+        return np.asarray(
+            others + square * 2.0 ** -(TIMES_BITS + 1) + 2.0 * self.rounded(k, times) + 2.0**-20
+        )
+
 
 def exact_sum(
     pairs: Floats,

@@ -10,28 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.data.areas import area_codes, area_names
-from recsys.data.codes import encoded
 from recsys.data.contracts import Table, empty
-from recsys.data.history import EventType, Ordering
+from recsys.data.history import Ordering
 from recsys.data.source import source_of
 from recsys.data.vocab import Catalogue
 from recsys.errors import DataContractError
 from recsys.silos.base import Scanned, Silo, sifted
+from recsys.silos.tables import SiloTables, narrow, somewhere
 
 BREACH = (DataContractError, pa.ArrowException)
 """What strict reading raises, of whatever row; what is not a customer's is raised again by sifting."""
-
-
-@dataclass(frozen=True, eq=False)
-class SiloTables:
-    """The five checked tables of a silo; no row refers to what is not there."""
-
-    interactions: pa.Table
-    items: pa.Table
-    customers: pa.Table
-    stores: pa.Table
-    stock: pa.Table
 
 
 @dataclass(frozen=True)
@@ -109,43 +97,10 @@ def _sifted(silo: Silo, catalogue: Catalogue | None) -> SiloTables:
     _require_known_others(tables, catalogue)
     rows = tables.interactions
     for column, known in (("item_id", tables.items), ("customer_id", tables.customers)):
-        rows = rows.filter(pc.is_in(rows[column], value_set=_values(known[column])))
+        rows = rows.filter(pc.is_in(rows[column], value_set=known[column].combine_chunks()))
     if tables.stores.num_rows:
-        rows = somewhere(rows, _values(tables.stores["store_id"]))
+        rows = somewhere(rows, tables.stores["store_id"].combine_chunks())
     return replace(tables, interactions=rows)
-
-
-def narrow(interactions: pa.Table, tables: SiloTables) -> pa.Table:
-    """The columns that histories are made of: ids and events as dictionary codes, quantities as float32.
-
-    Where stores have areas, `area` says which one an event is in, as in `area_codes`.
-    """
-    areas = {}
-    if len(area_names(tables.stores)) > 1:
-        areas["area"] = pa.array(area_codes(interactions["store_id"], tables.stores))
-    return pa.table(
-        {
-            "customer_id": encoded(interactions["customer_id"], _values(tables.customers["customer_id"])),
-            "item_id": encoded(interactions["item_id"], _values(tables.items["item_id"])),
-            "event": encoded(interactions["event"], pa.array([event.value for event in EventType])),
-            "quantity": interactions["quantity"].cast(pa.float32(), safe=False),
-            "timestamp": _copied(interactions["timestamp"]),
-            "order_no": _copied(interactions["order_no"]),
-            **areas,
-        }
-    )
-
-
-def somewhere(rows: pa.Table, stores: pa.Array) -> pa.Table:
-    """The same rows, without a store where it is not listed."""
-    column = rows.schema.get_field_index("store_id")
-    known = pc.if_else(pc.is_in(rows["store_id"], value_set=stores), rows["store_id"], None)
-    return rows.set_column(column, rows.schema.field(column), known)
-
-
-def _copied(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same numbers in memory of their own: a column as it was read keeps its whole batch in memory."""
-    return pc.add(column.cast(pa.int64()), 0).cast(column.type)
 
 
 def _narrowed(tables: SiloTables) -> SiloTables:
@@ -198,10 +153,6 @@ def _require_known(table: pa.Table, column: str, known: pa.ChunkedArray, where: 
             column=column,
             row=row,
         )
-
-
-def _values(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
 
 
 def _time(value: pa.Scalar) -> datetime | None:

@@ -18,7 +18,8 @@ from recsys.data.sift import PRIVATE, sift
 from recsys.data.vocab import Catalogue
 from recsys.errors import ConfigError, DataContractError, Location, OrderingError
 from recsys.silos.parts import checked_parts, worth_parting
-from recsys.silos.raw import column_names, read_raw, sift_raw
+from recsys.silos.raw import column_names, read_raw
+from recsys.silos.rows import sift_raw
 
 ENDINGS = (".parquet", ".csv")
 ORDER_COLUMNS = {Ordering.TIMESTAMP: "timestamp", Ordering.ORDER_NUMBER: "order_no"}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.types as pt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys.data.source import Source
 from recsys.errors import DataContractError, Location
-from recsys.silos.raw import read_raw, sift_raw
+from recsys.silos.raw import read_raw
+from recsys.silos.rows import sift_raw
 from recsys.silos.toml import load_model
 
 COLUMNS = ("customer_id", "kind", "day", "consent")
@@ -77,63 +81,58 @@ def read_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     twice counts once, and one refusal of a date outweighs any consent to it. Raises DataContractError with
     the row, column and value.
     """
-    source = Source(str(path), read_raw(_there(path), COLUMNS))
-    found: _Found = {True: {}, False: {}}
-    for number, row in enumerate(_rows(source)):
-        one, agreed = _checked(source, number, row)
-        found[agreed].setdefault(_owner(row), set()).add(one)
-    return _agreed(found)
+    if not path.is_file():
+        raise DataContractError(Location(str(path)), "no such file", "export it, or take it out of silo.toml")
+    source = _source(path, read_raw(path, COLUMNS, by_line=True))
+    return _agreed(_checked(source, number, row) for number, row in enumerate(source.data.to_pylist()))
 
 
 def sound_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
-    """`read_life_dates` where nothing is broken; elsewhere, of each customer whose rows are all sound.
+    """What `read_life_dates` gives, but customers with a row that it would refuse have no dates, unsaid.
 
-    Of a customer with a broken row no date is used: it may have been a refusal. Raises DataContractError for
-    a file that as a whole cannot be read, or lacks a column.
+    Such a row may have been a refusal, which outweighs any consent.
 
-    Guarantee: unit one customer, relation add or remove one: a customer's dates depend on that customer's own
-    rows alone.
+    Raises DataContractError for what is wrong with the file or a column.
+
+    Guarantee: unit one customer, relation add or remove one: a customer's dates depend on the own rows alone.
     """
-    source = Source(str(path), sift_raw(_there(path), COLUMNS))
-    found: _Found = {True: {}, False: {}}
-    broken = set[str]()
-    for number, row in enumerate(_rows(source)):
-        try:
-            one, agreed = _checked(source, number, row)
-        except DataContractError:
-            broken.add(_owner(row))
-        else:
-            found[agreed].setdefault(_owner(row), set()).add(one)
-    return {customer: dates for customer, dates in _agreed(found).items() if customer not in broken}
-
-
-_Found = dict[bool, dict[str, set[LifeDate]]]
-
-
-def _there(path: Path) -> Path:
     if not path.is_file():
         raise DataContractError(Location(str(path)), "no such file", "export it, or take it out of silo.toml")
-    return path
+    source = _source(path, _days_as_text(sift_raw(path, COLUMNS)))
+    found, doubtful = list[tuple[str, LifeDate, bool]](), set[str]()
+    for number, row in enumerate(source.data.to_pylist()):
+        try:
+            found.append(_checked(source, number, row))
+        except DataContractError:
+            doubtful.add(str(row["customer_id"]).strip())
+    return _agreed(row for row in found if row[0] not in doubtful)
 
 
-def _rows(source: Source) -> list[dict[str, Any]]:
+def _days_as_text(raw: pa.Table) -> pa.Table:
+    """Python has no date beyond the year 9999, and one such day would keep all rows from being looked at."""
+    place = raw.schema.get_field_index("day")
+    if place < 0 or not pt.is_date(raw.schema.field(place).type):
+        return raw
+    return raw.set_column(place, "day", raw["day"].cast(pa.string()))
+
+
+def _source(path: Path, raw: pa.Table) -> Source:
+    source = Source(str(path), raw)
     for column in COLUMNS:
-        if column not in source.data.column_names:
+        if column not in raw.column_names:
             raise source.error("missing column", "add it", column=column)
-    rows: list[dict[str, Any]] = source.data.to_pylist()
-    return rows
+    return source
 
 
-def _owner(row: dict[str, Any]) -> str:
-    return str(row["customer_id"] or "").strip()
-
-
-def _agreed(found: _Found) -> dict[str, tuple[LifeDate, ...]]:
+def _agreed(rows: Iterable[tuple[str, LifeDate, bool]]) -> dict[str, tuple[LifeDate, ...]]:
+    found: dict[bool, dict[str, set[LifeDate]]] = {True: {}, False: {}}
+    for customer, one, agreed in rows:
+        found[agreed].setdefault(customer, set()).add(one)
     kept = {customer: dates - found[False].get(customer, set()) for customer, dates in found[True].items()}
     return {customer: tuple(sorted(dates)) for customer, dates in kept.items() if dates}
 
 
-def _checked(source: Source, number: int, row: dict[str, Any]) -> tuple[LifeDate, bool]:
+def _checked(source: Source, number: int, row: dict[str, Any]) -> tuple[str, LifeDate, bool]:
     def wrong(column: str, problem: str, remedy: str) -> DataContractError:
         return source.error(problem, remedy, column=column, row=number)
 
@@ -150,4 +149,4 @@ def _checked(source: Source, number: int, row: dict[str, Any]) -> tuple[LifeDate
         raise wrong("day", "no date", "write YYYY-MM-DD") from None
     if not FIRST <= day <= LAST:
         raise wrong("day", "date out of range", f"give a day between {FIRST} and {LAST}")
-    return LifeDate(day, str(row["kind"]).strip()), agreed
+    return str(row["customer_id"]).strip(), LifeDate(day, str(row["kind"]).strip()), agreed

@@ -17,10 +17,10 @@ from recsys.data.source import named, source_of
 from recsys.data.unique import key_codes
 from recsys.errors import OrderingError
 from recsys.silos.base import Scanned, Silo, sifted
-from recsys.silos.check import somewhere
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.events import Event
 from recsys.silos.files import newer
+from recsys.silos.tables import somewhere
 
 __all__ = ["Event", "MergedSilo", "OnlineEventStore", "with_online"]
 

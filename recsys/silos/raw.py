@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pyarrow.types as pt
 
 from recsys.data.duck import connect
-from recsys.data.judges import converted_each
 from recsys.errors import DataContractError, Location
 from recsys.silos.lines import LineFile
 
@@ -32,7 +28,7 @@ def read_raw(path: Path, columns: Sequence[str], *, by_line: bool = False) -> pa
     by_line: each row of a CSV file has to stand in a line of its own, so that no row reaches into another.
     """
     rows = _query(path, _selection(path, columns))
-    broken = _lines(path).first_broken() if by_line and path.suffix == ".csv" else None
+    broken = lines_of(path).first_broken() if by_line and path.suffix == ".csv" else None
     if broken is not None:
         raise DataContractError(
             Location(str(path), broken),
@@ -42,53 +38,12 @@ def read_raw(path: Path, columns: Sequence[str], *, by_line: bool = False) -> pa
     return rows
 
 
-def sift_raw(path: Path, columns: Sequence[str]) -> pa.Table:
-    """What `read_raw` reads by line, without the rows that cannot be read and whatever is wrong with them.
-
-    Whether a row comes depends on its own bytes and on the file's header or schema. Raises DataContractError
-    for a file that as a whole cannot be read.
-    """
-    present = _present(path, columns)
-    if path.suffix == ".csv":
-        return _lines(path).read(present)
-    try:
-        return read_raw(path, columns)
-    except DataContractError:
-        return _without_broken_texts(path, present)
-
-
-def _lines(path: Path) -> LineFile:
+def lines_of(path: Path) -> LineFile:
+    """A CSV file as lines, as its header says."""
     names, delimiter = _header(path)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline()
     return LineFile(path, names, delimiter, b"\r" if line.endswith("\r") else b"\n")
-
-
-def _without_broken_texts(path: Path, columns: Sequence[str]) -> pa.Table:
-    """DuckDB refuses a file for one text that is not UTF-8: texts are read apart, as bytes."""
-    try:
-        texts = [name for name in columns if _is_text(pq.read_schema(path).field(name).type)]
-        raw = pq.read_table(path, columns=texts)
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, str(error)) from None
-    read = {name: converted_each(_bytes(raw[name]), lambda piece: piece.cast(pa.string())) for name in texts}
-    sound = pa.array(np.ones(raw.num_rows, np.bool_))
-    for name in texts:
-        sound = pc.and_(sound, pc.equal(pc.is_null(raw[name]), pc.is_null(read[name])))
-    others = [name for name in columns if name not in texts]
-    if others:
-        rest = read_raw(path, others)
-        read |= {name: rest[name] for name in others}
-    return pa.table({name: read[name] for name in columns}).filter(sound)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_dictionary(kind))
-
-
-def _bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = texts.type
-    return texts.cast(kind.value_type if pt.is_dictionary(kind) else kind).cast(pa.binary())
 
 
 def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
@@ -107,15 +62,16 @@ def scan_raw(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table
             if part:
                 yield pa.Table.from_batches(part)
         except (duckdb.Error, pa.ArrowException) as error:
-            raise _damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
 
 
 def _selection(path: Path, columns: Sequence[str]) -> str:
-    present = ", ".join(map(_quoted, _present(path, columns)))
+    present = ", ".join(map(_quoted, present_columns(path, columns)))
     return f"select {present} from {_relation(path)}"  # noqa: S608
 
 
-def _present(path: Path, columns: Sequence[str]) -> list[str]:
+def present_columns(path: Path, columns: Sequence[str]) -> list[str]:
+    """Those of the named columns that the file has; DataContractError if it has none."""
     present = [name for name in column_names(path) if name in columns]
     if not present:
         names = ", ".join(columns)
@@ -133,7 +89,7 @@ def column_names(path: Path) -> list[str]:
     try:
         names: list[str] = pq.read_schema(path).names
     except pa.ArrowException as error:
-        raise _damaged(path, str(error)) from None
+        raise damaged(path, str(error)) from None
     return names
 
 
@@ -155,10 +111,11 @@ def _query(path: Path, sql: str) -> pa.Table:
         try:
             return connection.sql(sql, params=parameters).to_arrow_table()
         except duckdb.Error as error:
-            raise _damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
 
 
-def _damaged(path: Path, message: str) -> DataContractError:
+def damaged(path: Path, message: str) -> DataContractError:
+    """The error for a file that DuckDB or Arrow could not read, and why."""
     first = message.splitlines()[0]
     line = re.search(r"CSV Error on Line: (\d+)", message)
     if line is None:

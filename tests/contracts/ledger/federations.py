@@ -61,7 +61,7 @@ def generated(folder: Path, seed: int) -> Files:
     rng = random.Random(seed)
     size, runs = rng.randint(1, len(NAMES)), rng.randint(1, 3)
     sizes = [*sorted(rng.randint(1, size) for _ in range(runs - 1)), size]
-    bound, sampled = 1, rng.random() < 0.3
+    bound, sampled = 1, rng.random() < (0.3 if size <= 3 else 0.1)
     files = Files(folder, list(NAMES[:size]), 1)
     for number, members in enumerate(sizes):
         bound = rng.randint(bound, members)

@@ -12,7 +12,8 @@ import pytest
 from recsys.data.contracts import Table
 from recsys.errors import DataContractError
 from recsys.silos import check, online
-from recsys.silos.check import SiloTables, read_checked, read_for_training, read_sound
+from recsys.silos.check import read_checked, read_for_training, read_sound
+from recsys.silos.tables import SiloTables, narrow
 from tests.contracts.neighbours.worlds import draw_pair
 from tests.contracts.neighbours.written import CATALOGUE, configured, write_world
 from training.config_file import load_config
@@ -109,8 +110,8 @@ def test_strict_and_tolerant_reading_agree_where_nothing_is_broken(
         for table in Table:
             assert _same(getattr(strict, table), getattr(tolerant, table)), (number, table)
         assert pair.differing(strict, read_checked(pair.other, CATALOGUE)) == []
-        narrow = read_for_training(pair.silo, CATALOGUE)
-        assert _same(narrow.interactions, check.narrow(tolerant.interactions, tolerant))
+        trained = read_for_training(pair.silo, CATALOGUE)
+        assert _same(trained.interactions, narrow(tolerant.interactions, tolerant))
 
 
 def test_the_operator_is_told_what_training_sets_aside(tmp_path: Path) -> None:

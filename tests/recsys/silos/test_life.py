@@ -57,6 +57,19 @@ def test_a_broken_row_is_named(tmp_path: Path, row: str, words: str) -> None:
     with pytest.raises(DataContractError) as caught:
         read_life_dates(table(tmp_path, row))
     assert words in str(caught.value)
+    others = ("a,birth,2026-01-05,true", "b,birth,2026-01-05,true")
+    found = sound_life_dates(table(tmp_path, others[0], row, others[1], 'c,"birth', "c,birth"))
+    kept = {"a", "b"} - {row.split(",")[0]}
+    assert found == {customer: (LifeDate(date(2026, 1, 5), "birth"),) for customer in kept}
+
+
+def test_sound_dates_are_those_of_strict_reading(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,birth,2026-01-05,true", "b,due_date,2030-02-01,false", "a,moved,2020-05-05,1")
+    assert sound_life_dates(path) == read_life_dates(path)
+    days = pa.array([20_000, 2**31 - 1], pa.int32()).cast(pa.date32())
+    rows = {"customer_id": ["a", "b"], "kind": ["birth"] * 2, "day": days, "consent": [True] * 2}
+    pq.write_table(pa.table(rows), tmp_path / "life.parquet")
+    assert set(sound_life_dates(tmp_path / "life.parquet")) == {"a"}
 
 
 def test_a_missing_file_or_column_is_named(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recsys.data.contracts import Table
 from recsys.errors import DataContractError
 from recsys.silos import lines
-from recsys.silos.raw import read_raw, sift_raw
+from recsys.silos.files import FileSilo
+from recsys.silos.raw import read_raw
+from recsys.silos.rows import sift_raw
 
 NAMES = ("a", "b", "c")
 SOUND = ("1,2,3", '"x,y","say ""no""",', ' "q" ,  w ,', ",,", "é,\\,'", "1,2,3,", '"",NULL,# no')
@@ -82,6 +85,19 @@ def test_lines_agree_with_the_whole_whatever_stands_in_them(tmp_path: Path) -> N
         agreed += whole.num_rows
         assert sift_raw(path, NAMES).to_pylist() == whole.to_pylist(), rows
     assert agreed > 50
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_a_time_of_parquet_beyond_all_time_takes_its_own_row_alone(tmp_path: Path, zone: str | None) -> None:
+    path = tmp_path / "interactions.parquet"
+    times = pa.array([0, 2**62, 86_400_000], pa.int64()).cast(pa.timestamp("ms", tz=zone))
+    pq.write_table(pa.table({"customer_id": list("abc"), "item_id": list("xyz"), "timestamp": times}), path)
+    silo = FileSilo("north", tmp_path)
+    with pytest.raises(DataContractError):
+        silo.read(Table.INTERACTIONS)
+    found = silo.sift(Table.INTERACTIONS)
+    assert found["customer_id"].to_pylist() == ["a", "c"]
+    assert found["timestamp"].cast(pa.int64()).to_pylist() == [0, 86_400_000_000]
 
 
 def test_a_text_of_parquet_that_is_none_takes_its_own_row_alone(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from recsys.data.contracts import Table
 from recsys.data.history import Ordering
-from recsys.errors import OrderingError
+from recsys.errors import DataContractError, OrderingError
 from recsys.silos.base import Silo
-from recsys.silos.check import check_silo, read_checked
+from recsys.silos.check import check_silo, read_checked, read_sound
 from recsys.silos.files import FileSilo
 from recsys.silos.online import Event, OnlineEventStore, with_online
 
@@ -68,3 +68,22 @@ def test_a_silo_without_times_cannot_be_merged(
     folder = write_silo("csv", {"interactions": {"timestamp": None, "order_no": [1, 2, 3]}})
     with pytest.raises(OrderingError, match="silo 'north' is ordered by 'order_number'"):
         with_online(FileSilo("north", folder, now=now), store)
+
+
+def test_an_online_event_is_its_customers_whoever_has_one_of_that_id(
+    silo: FileSilo, store: OnlineEventStore
+) -> None:
+    store.append([event("e1", customer="c2"), event("e1", customer="c1"), event("e2", customer="c1")])
+    rows = read_checked(with_online(silo, store)).interactions
+    found = list(zip(rows["customer_id"].to_pylist(), rows["event_id"].to_pylist(), strict=True))
+    assert found == [("c1", "e1"), ("c2", "e2"), ("c1", "e3"), ("c2", "e1"), ("c1", "e2")]
+
+
+def test_a_stored_event_beyond_the_contract_is_set_aside_alone(
+    silo: FileSilo, store: OnlineEventStore
+) -> None:
+    store.append([event("a"), replace(event("b", customer="c1"), quantity=2e6), event("c")])
+    merged = with_online(silo, store)
+    with pytest.raises(DataContractError):
+        read_checked(merged)
+    assert read_sound(merged).interactions["event_id"].to_pylist() == ["e1", "e2", "e3", "a", "c"]

@@ -5,7 +5,7 @@ import pytest
 
 from recsys.privacy.mechanisms import SecureNoise
 from tests.training.audit.broken import Halved, Silent
-from training.audit.source import source_findings
+from training.audit.source import FALSE_ALARM, TOLERANCE, source_findings
 
 
 class Uniform(SecureNoise):
@@ -41,13 +41,14 @@ class Favourites(SecureNoise):
 def test_the_secure_source_is_normal_and_its_samples_are_poisson(counted, evidence):
     samples = counted(2000, 20_000)
     findings = source_findings(samples)
-    evidence(
-        "noise audit, 10^6 draws; sampler audit",
-        bar="sigma within 0.5 %, KS not rejected; N q (1 - q)",
-        measured="; ".join(finding.words for finding in findings),
-    )
     assert len(findings) == 4
     assert all(finding.ok for finding in findings), findings
+    evidence(
+        "noise audit, 10^6 draws; sampler audit",
+        bar=f"sigma within {TOLERANCE:.1%}; p of the Kolmogorov-Smirnov test at least {FALSE_ALARM:g}; "
+        f"samples vary as chance allows but for once in {1 / FALSE_ALARM:g} times",
+        measured="; ".join(finding.words for finding in findings),
+    )
 
 
 @pytest.mark.parametrize(
