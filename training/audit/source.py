@@ -14,6 +14,7 @@ from recsys.privacy.mechanisms import SecureNoise
 from training.audit.finding import Finding
 
 DRAWS, TOLERANCE = 10**6, 5e-3
+LEAST_RANGE = 4.0  # all of 10^6 draws are smaller once in 10^27 audits
 CUSTOMERS, RATE = 400, 0.05
 FALSE_ALARM = 1e-7  # of one comparison
 
@@ -27,11 +28,14 @@ def _noise(noise: SecureNoise) -> list[Finding]:
     """A standard deviation of 10^6 draws is off by 0.5 % once in 10^12 audits."""
     drawn = noise.normal(DRAWS, 2.0) / 2.0
     deviation, p = float(drawn.std()), float(kstest(drawn, "norm").pvalue)
+    most = float(np.abs(drawn).max())
     size = f"standard deviation of {DRAWS:,} draws: {deviation:.5f} of what was asked for"
     shape = f"Kolmogorov-Smirnov test of {DRAWS:,} draws against the normal distribution: p = {p:.2g}"
+    ends = f"the largest of {DRAWS:,} draws is {most:.2f} standard deviations; without a cut at least 4"
     return [
         Finding("source.noise", abs(deviation - 1.0) <= TOLERANCE, deviation, 1.0, size),
         Finding("source.noise", p >= FALSE_ALARM, p, FALSE_ALARM, shape),
+        Finding("source.noise", most >= LEAST_RANGE, most, LEAST_RANGE, ends),
     ]
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from recsys.errors import PlanError
 from recsys.privacy.budget import budget_report
 from recsys.privacy.claim import statement
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.plan import DpSgdPlan
+from recsys.privacy.ledger import Ledger
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from recsys.privacy.statement import DataKind
 from training.aggregation import mean_gradient
 from training.audit.checks.bench import SUMS, Bench, Subject, bench
 from training.audit.finding import Finding
-from training.config import TOWERS
+from training.config import POPULARITY, TOWERS
 
 STEPS = 7
 FEW = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
@@ -49,17 +54,56 @@ def person_epsilon() -> list[Finding]:
     for subject in subjects:
         for name in SUMS:
             subject.release(name, plan)
+        _given_up(subject, plan)
     ledgers = {subject.node.config.name: subject.node.ledger() for subject in subjects}
-    spent = sorted(
-        math.fsum(event.noise_multiplier**-2 for event in ledger.events()) for ledger in ledgers.values()
-    )
+    spent = [_kept(Path(str(subject.node.config.ledger))) for subject in subjects]
     most = plan.max_silos_per_person
-    exact = gaussian_epsilon(math.sqrt(math.fsum(spent[-most:])), plan.delta)
+    exact = gaussian_epsilon(math.sqrt(math.fsum(sorted(spent)[-most:])), plan.delta)
+    report = budget_report(ledgers, max_silos_per_person=most, delta=plan.delta)
     shown = {
         "statement": statement(plan, ledgers, data_kind=DataKind.SIMULATED).epsilon,
-        "budget": budget_report(ledgers, max_silos_per_person=most, delta=plan.delta).person_epsilon,
+        "budget": report.person_epsilon,
+        "budget by a file that says 1": _by_an_edited_file(ledgers, plan.delta, exact),
     }
-    return [_shown(where, epsilon, exact, most) for where, epsilon in shown.items()]
+    alone = {account.silo: (account.epsilon, account.delta) for account in report.silos}
+    return [
+        *(_shown(where, epsilon, exact, most) for where, epsilon in shown.items()),
+        *(
+            _shown(subject.node.config.name, *_of_silo(alone[subject.node.config.name], mu2), 1)
+            for subject, mu2 in zip(subjects, spent, strict=True)
+        ),
+    ]
+
+
+def _given_up(subject: Subject, plan: PrivacyPlan) -> None:
+    """Two charges more: one that was never closed, as after a crash, and one that was given up."""
+    request, ledger = subject.world.request(POPULARITY, plan), subject.node.ledger()
+    charge = subject.node._charge(request, plan, POPULARITY, "snapshot", steps=1)
+    ledger.reserve(charge)
+    ledger.void(ledger.reserve(charge), "given up")
+
+
+KEPT = "SELECT noise_multiplier, steps FROM rows WHERE kind = 'reserve'"
+
+
+def _kept(path: Path) -> float:
+    """The squared sum of signal to noise of all charges, from the database itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(KEPT).fetchall()
+    return math.fsum(steps / noise**2 for noise, steps in rows)
+
+
+def _of_silo(shown: tuple[float, float], squared: float) -> tuple[float, float]:
+    epsilon, delta = shown
+    return epsilon, gaussian_epsilon(math.sqrt(squared), delta)
+
+
+def _by_an_edited_file(ledgers: Mapping[str, Ledger], delta: float, exact: float) -> float:
+    """What is shown where an edited file says that a person is in one silo; to refuse is right too."""
+    try:
+        return budget_report(ledgers, max_silos_per_person=1, delta=delta).person_epsilon
+    except PlanError:
+        return exact
 
 
 def public_divisor() -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -86,7 +86,7 @@ def busiest(silo: Silo) -> str:
 
 def without(*customers: str) -> Edit:
     """These customers are gone, with all their records."""
-    gone = pa.array(customers)
+    gone = pa.array(customers, pa.string())
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
         if table not in (Table.CUSTOMERS, Table.INTERACTIONS):
@@ -96,10 +96,18 @@ def without(*customers: str) -> Edit:
     return edit
 
 
-def as_whale(customer: str, *, times: int) -> Edit:
+def as_whale(
+    customer: str,
+    *,
+    times: int,
+    hours: int = 5,
+    quantity: float = 1.0,
+    kinds: Sequence[str] = ("purchase",),
+) -> Edit:
     """This customer has bought every item of the silo `times` over, five hours apart.
 
-    Of that, the events that a silo keeps of one customer go back for more than a year.
+    Of that, the events that a silo keeps of one customer go back for more than a year. hours: between two
+    events; kinds: what happened, in turns
     """
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
@@ -112,8 +120,9 @@ def as_whale(customer: str, *, times: int) -> Edit:
             | {
                 "event_id": f"{customer}-{n}",
                 "item_id": item,
-                "event": "purchase",
-                "timestamp": one["timestamp"] - timedelta(hours=5 * n),
+                "event": kinds[n % len(kinds)],
+                "quantity": quantity,
+                "timestamp": one["timestamp"] - timedelta(hours=hours * n),
             }
             for n, item in enumerate(items)
         ]

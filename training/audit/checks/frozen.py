@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +22,16 @@ class Frozen(SecureNoise):
     def normal(self, shape: int | tuple[int, ...], std: float) -> NDArray[np.float64]:
         """Zeros."""
         return np.zeros_like(super().normal(shape, std))
+
+
+def given(noise: NDArray[np.float64]) -> Callable[[], SecureNoise]:
+    """A source whose noise is given, so that what a release rounds to float32 can be chosen."""
+
+    class Given(SecureNoise):
+        def normal(self, shape: int | tuple[int, ...], std: float) -> NDArray[np.float64]:
+            return super().normal(shape, std) * 0.0 + noise.reshape(shape)
+
+    return Given
 
 
 class Unreleased(SecureNoise):
@@ -58,3 +68,15 @@ def frozen() -> Iterator[None]:
         stack.enter_context(frozen_choices())
         stack.enter_context(patch.object(spend, "SecureNoise", Frozen))
         yield
+
+
+def exact(release: Callable[[], NDArray[np.float32]]) -> NDArray[np.float64]:
+    """What is released, without noise and to float64's precision, though float32 is what leaves.
+
+    Released a second time with the first answer taken off, float32 holds the digits that it lost at first.
+    """
+    with frozen():
+        first = release().astype(np.float64)
+    with frozen_choices(), patch.object(spend, "SecureNoise", given(-first)):
+        rest = release().astype(np.float64)
+    return first + rest

@@ -8,9 +8,10 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2
+from scipy.stats import binom, chi2, norm
 
-from recsys.privacy.plan import DpSgdPlan
+from recsys.privacy.mechanisms import SecureNoise
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training import loading
 from training.audit.checks.bench import Subject, bench
 from training.audit.finding import Finding
@@ -18,7 +19,7 @@ from training.batches import usable_rows
 from training.objective import Objective
 
 FALSE_ALARM = 1e-8  # of one comparison
-STEPS = 100
+STEPS, WATCHED = 100, 40
 SOME = DpSgdPlan(clip_norm=0.3, noise_multiplier=60.0, sampling_rate=0.2, steps=STEPS)
 
 Example = frozenset[int]
@@ -41,6 +42,49 @@ def sampling() -> list[Finding]:
     counts = np.array([[step[customer] for customer in known] for step in seen])
     event = subject.charges()[-1].event
     return _compared(counts, event.sampling_rate if event else np.nan)
+
+
+def independence_of_samples() -> list[Finding]:
+    """Whether who is in one step says who is in another: of the next steps, another attempt, another silo."""
+    world = bench()
+    plan, first = world.plan(SOME), Subject(world)
+    once, again = _places(first, plan, 1), _places(first, plan, 2)
+    restarted, elsewhere = _places(Subject(world), plan, 1), _places(Subject(world, silo=1), plan, 1)
+    late = {f"{lag} steps later": (once[:-lag], once[lag:]) for lag in (1, 2, 3, 5)}
+    pairs = late | {
+        "another attempt": (once, again),
+        "a restarted node": (once, restarted),
+        "another silo": (once, elsewhere),
+    }
+    return [_together(words, one, other, SOME.sampling_rate) for words, (one, other) in pairs.items()]
+
+
+def _places(subject: Subject, plan: PrivacyPlan, attempt: int) -> NDArray[np.bool_]:
+    """Who was chosen, by place among the silo's customers; [steps, customers]."""
+    chosen, real = list[NDArray[np.bool_]](), SecureNoise.poisson_sample
+
+    def watched(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
+        found = real(self, n, rate)
+        chosen.append(np.isin(np.arange(n), found))
+        return found
+
+    with patch.object(SecureNoise, "poisson_sample", watched):
+        for _ in subject.steps(plan, WATCHED, attempt=attempt):
+            pass
+    return np.array(chosen)
+
+
+def _together(words: str, one: NDArray[np.bool_], other: NDArray[np.bool_], rate: float) -> Finding:
+    """How many customers are in both: a sum of independent products of coins, near enough to normal."""
+    n = min(one.shape[1], other.shape[1])
+    both, cells = int((one[:, :n] & other[:, :n]).sum()), one[:, :n].size
+    # Products of a step with the next share coins: twice their covariance is more than there is elsewhere.
+    spread = (cells * (rate**2 * (1 - rate**2) + 2 * rate**3 * (1 - rate))) ** 0.5
+    most = float(norm.isf(FALSE_ALARM / 2)) * spread
+    apart = abs(both - cells * rate**2)
+    told = f"{both} customers are in a step and in that of {words}; chance allows "
+    told += f"{cells * rate**2:.0f} +- {most:.0f}"
+    return Finding("samples", apart <= most, apart, most, told)
 
 
 def _watched(seen: list[Counter[Example]]) -> Any:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from recsys.errors import BudgetExceededError, LedgerError, PlanError
-from training.audit.checks import accounting, egress, freshness, noise, sampling, sensitivity
+from training.audit.checks import (
+    accounting,
+    books,
+    egress,
+    freshness,
+    hostile,
+    independence,
+    noise,
+    offered,
+    online,
+    published,
+    receipts,
+    sampling,
+    sensitivity,
+    shape,
+)
 from training.audit.checks.bench import Subject, bench
 from training.audit.finding import Finding
 
@@ -18,15 +33,27 @@ CHECKS: dict[str, Check] = {
         noise.noise_of_steps,
         noise.noise_of_empty_batches,
         noise.noise_of_chunked_steps,
+        shape.shape_of_sums,
+        shape.shape_of_steps,
+        independence.independence,
         sensitivity.sensitivity_of_sums,
         sensitivity.sensitivity_of_steps,
         sensitivity.coupling,
+        hostile.exactness_of_steps,
+        online.online_neighbours,
         sampling.sampling,
+        sampling.independence_of_samples,
         freshness.freshness,
         accounting.charged_steps,
         accounting.person_epsilon,
         accounting.public_divisor,
+        books.charged_before_drawn,
+        books.caps_refuse,
+        books.tampering,
+        receipts.receipts,
         egress.egress_of_a_run,
+        published.published_model,
+        offered.neighbours_at_the_server,
     )
 }
 
@@ -36,8 +63,10 @@ def prepare() -> None:
     world = bench()
     for silo in range(len(world.federation.silos)):
         Subject(world, silo=silo)
-    for towers in (noise.EVERYONE, noise.NOBODY, sampling.SOME, freshness.ROUNDS, accounting.FEW):
+    for towers in (noise.EVERYONE, noise.NOBODY, sampling.SOME, freshness.ROUNDS, accounting.FEW, books.STEP):
         world.plan(towers).epsilon()
+    for plan in (shape.plan_of(world), independence.plan_of(world), books.small_plan(world)):
+        plan.epsilon()
     egress.plan_of(world.neighbour).epsilon()
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from recsys.privacy import accountant
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger, Receipt, Row
+from recsys.privacy.person import Person
 from recsys.silos.config import SiloConfig
 from training import client_app, egress
 from training.audit.mutants.registry import Replacement, mutants_of
@@ -91,12 +91,13 @@ def raw_count_leaves_the_silo() -> Iterator[Replacement]:
 
 def single_silo_epsilon_as_person_level() -> Iterator[Replacement]:
     """A person is shown the largest epsilon of one silo, as if nobody were a customer of two."""
-    real = accountant.person_epsilon
+    real = Person.epsilon
 
-    def person_epsilon(by_silo: Any, _max_silos: int, *args: Any, **kwargs: Any) -> float:
-        return real(by_silo, 1, *args, **kwargs)
+    def epsilon(self: Person, *args: Any, **kwargs: Any) -> float:
+        alone = tuple(replace(one, max_silos_per_person=1) for one in self.federations)
+        return real(Person(alone), *args, **kwargs)
 
-    yield accountant, "person_epsilon", person_epsilon
+    yield Person, "epsilon", epsilon
 
 
 MUTANTS = mutants_of(

@@ -1,8 +1,21 @@
-"""All mutants by name."""
+"""All mutants by name; other packages offer theirs by entry point, since training may not import them."""
 
 from __future__ import annotations
 
-from training.audit.mutants import books, gradients, noise, sampling
-from training.audit.mutants.registry import Mutant
+from importlib.metadata import entry_points
 
-MUTANTS: dict[str, Mutant] = noise.MUTANTS | gradients.MUTANTS | sampling.MUTANTS | books.MUTANTS
+from training.audit.mutants import books, gradients, noise, persons, sampling, shapes, telling
+from training.audit.mutants.registry import Mutant, mutants_of
+
+GROUP = "thousandfaces.audit_mutants"
+
+MUTANTS: dict[str, Mutant] = (
+    noise.MUTANTS
+    | gradients.MUTANTS
+    | sampling.MUTANTS
+    | books.MUTANTS
+    | shapes.MUTANTS
+    | persons.MUTANTS
+    | telling.MUTANTS
+    | mutants_of(*(point.load() for point in entry_points(group=GROUP)))
+)

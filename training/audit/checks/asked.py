@@ -1,0 +1,68 @@
+"""All that silos answer to a coordinator: the app itself, message by message, on one world of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flwr.app import Message
+from numpy.typing import NDArray
+
+from recsys.privacy.plan import PrivacyPlan
+from training.audit.checks.bench import Bench
+from training.client_app import app
+from training.messages import NOISED_SUM, Request, encode_request
+from training.node import node_for
+from training.simulate import InProcessGrid, in_process
+
+Question = tuple[str, int]
+"""A stage and a round of it."""
+
+Key = tuple[str, str, int]
+"""A silo, and what it was asked."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A world's silos as a coordinator has them, in processes that have just started."""
+
+    world: Bench
+    plan: PrivacyPlan
+    grid: InProcessGrid
+
+    def messages(
+        self, questions: Sequence[Question], *, end: int = 1, attempt: int = 1, run_id: str = "audit"
+    ) -> Iterator[tuple[Key, Message]]:
+        """Each silo's reply to each question."""
+        for stage, number in questions:
+            asked = self.world.request(
+                stage.partition(".")[2], self.plan, number=number, end=end, attempt=attempt, run_id=run_id
+            )
+            content = encode_request(Request({**asked.fields, "stage": stage}, asked.arrays))
+            nodes = self.grid.get_node_ids()
+            sent = [Message(content, node, stage, group_id=str(number)) for node in nodes]
+            for reply in self.grid.send_and_receive(sent):
+                yield (str(reply.metadata.src_node_id), stage, number), reply
+
+    def sums(self, questions: Sequence[Question], **asked: Any) -> dict[Key, NDArray[np.float64]]:
+        """The noised sum of each reply that has one."""
+        found = {}
+        for key, reply in self.messages(questions, **asked):
+            if reply.has_content() and NOISED_SUM in reply.content["arrays"]:
+                values = reply.content["arrays"][NOISED_SUM]
+                found[key] = np.asarray(values.numpy(), np.float64)  # type: ignore[union-attr]
+        return found
+
+
+@contextmanager
+def asking(world: Bench, plan: PrivacyPlan) -> Iterator[Answers]:
+    """Silos that read the world's files anew."""
+    node_for.cache_clear()
+    federation = str(world.root / "federation.toml")
+    silos = len(world.federation.silos)
+    with in_process(app, nodes=silos, run_config={"federation": federation}) as grid:
+        yield Answers(world, plan, grid)
+    node_for.cache_clear()

@@ -1,0 +1,122 @@
+"""The shape of the noise that leaves: normal, on every coordinate, alike everywhere and nowhere a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
+from training.audit.checks import chance
+from training.audit.checks.bench import SUMS, Bench, Subject, bench
+from training.audit.checks.frozen import exact, frozen_choices
+from training.audit.checks.noise import EVERYONE, NOBODY
+from training.audit.finding import Finding
+from training.config import TOWERS
+
+FALSE_ALARM = 1e-10  # of one comparison
+DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 150  # of each mechanism in each silo
+
+Values = NDArray[np.float64]
+
+
+def shape_of_sums() -> list[Finding]:
+    """Every noised sum of every silo, less the exact sum, in the standard deviation that was charged."""
+    world = bench()
+    silos = range(len(world.federation.silos))
+    plan = plan_of(world)
+    subjects = [Subject(world, silo=silo) for silo in silos]
+    return [found for name in SUMS for found in _findings(name, [_of_sum(s, name, plan) for s in subjects])]
+
+
+def plan_of(world: Bench) -> PrivacyPlan:
+    """With as many rounds of each sum as are drawn."""
+    return world.plan(NOBODY, rounds=dict.fromkeys(SUMS, MOST_REPEATS))
+
+
+def shape_of_steps() -> list[Finding]:
+    """The same for the towers' steps, with everyone in the batch and with nobody."""
+    world, found = bench(), list[Finding]()
+    for words, step in (("everyone in the batch", EVERYONE), ("nobody in the batch", NOBODY)):
+        parts = [_of_steps(world, silo, step) for silo in range(len(world.federation.silos))]
+        found += _findings(f"{TOWERS}, {words}", parts)
+    return found
+
+
+Part = tuple[Values, Values]
+"""A silo's noise in charged standard deviations, [repeats, n], and the exact sum under it, [n]."""
+
+
+def _of_sum(subject: Subject, name: str, plan: PrivacyPlan) -> Part:
+    sum_ = exact(lambda: subject.release(name, plan))
+    repeats = min(MOST_REPEATS, max(LEAST_REPEATS, DRAWS // len(sum_)))
+    return (subject.drawn(name, plan, repeats) - sum_) / plan.release(name).noise_std, sum_
+
+
+def _of_steps(world: Bench, silo: int, step: DpSgdPlan) -> Part:
+    subject, plan = Subject(world, silo=silo), world.plan(step)
+    sum_ = exact(lambda: subject.release(TOWERS, plan))
+    with frozen_choices():
+        values = subject.repeated(TOWERS, plan, LEAST_REPEATS)
+    return (values - sum_) / step.noise_std, sum_
+
+
+def _findings(name: str, parts: list[Part]) -> list[Finding]:
+    noise = [values for values, _ in parts]
+    odds = {
+        "size": {where: chance.of_variance(some) for where, some in _groups(parts)},
+        "mean": {where: chance.of_mean(some) for where, some in _groups(parts)},
+        "shape": chance.of_shape(np.concatenate([values.ravel() for values in noise])),
+        "evenness": _evenness(noise),
+        "copies": _copies(noise),
+    }
+    return [_finding(name, aspect, found) for aspect, found in odds.items()]
+
+
+def _groups(parts: list[Part]) -> Iterator[tuple[str, Values]]:
+    """Noise by what is under it and by where it is."""
+    noise = np.concatenate([values.ravel() for values, _ in parts])
+    under = np.concatenate([np.tile(sum_, len(values)) for values, sum_ in parts])
+    place = np.concatenate([np.tile(np.arange(len(sum_)) / len(sum_), len(values)) for values, sum_ in parts])
+    for silo, (values, _) in enumerate(parts):
+        yield f"of silo {silo}", values
+    sizes = np.abs(under)
+    large = sizes > np.median(sizes[sizes > 0]) if sizes.any() else sizes > 0
+    masks = {
+        "where nothing is": under == 0,
+        "where something is": under != 0,
+        "on large sums": large,
+        "on negative sums": under < 0,
+        "on single contributions": (sizes > 0) & ~large,
+        **{f"in tenth {tenth + 1}": (place * 10).astype(int) == tenth for tenth in range(10)},
+    }
+    yield from ((where, noise[mask]) for where, mask in masks.items() if mask.any())
+
+
+def _evenness(noise: list[Values]) -> Mapping[str, float]:
+    """Coordinates and releases, each for itself."""
+    repeats = sum(len(values) for values in noise)
+    coordinates = np.square(np.concatenate(noise)).sum(axis=0)
+    means = np.square(np.concatenate(noise).sum(axis=0)) / repeats
+    releases = np.concatenate([np.square(values).sum(axis=1) for values in noise])
+    return {
+        "the oddest coordinate": chance.of_squares(coordinates, repeats),
+        "the coordinate that is moved most": chance.of_squares(means, 1) if means.min() else 0.0,
+        "the oddest release": chance.of_squares(releases, noise[0].shape[1]),
+    }
+
+
+def _copies(noise: list[Values]) -> Mapping[str, float]:
+    """Coordinates against each other, in one vector."""
+    return {
+        "equal sizes": min(1.0, chance.of_matches(noise[0][0]) * 2),
+        "equal sizes in any release": chance.of_matches(np.concatenate(noise)[:, :64].ravel()),
+        "neighbours and mirrored places": chance.of_autocorrelation(np.concatenate(noise)),
+    }
+
+
+def _finding(name: str, aspect: str, odds: Mapping[str, float]) -> Finding:
+    worst = min(odds, key=lambda what: odds[what])
+    words = f"{name}: {aspect} of noise, {worst}: chance {odds[worst]:.2g} if it were what was charged"
+    return Finding("shape", odds[worst] >= FALSE_ALARM, odds[worst], FALSE_ALARM, words)
