@@ -35,7 +35,7 @@ def demo(serve: bool, as_json: bool, persons: int | None, seed: int, port: int, 
     publish it, serve it, answer for customers, take events, and show what privacy was spent and what quality
     was reached. It takes one to three minutes, and then serves a page until Ctrl-C.
     """
-    from recsys.cli import quiet_libraries
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     from experiments.demo import DemoOptions, run_demo
@@ -78,7 +78,7 @@ def evaluate(
 
     Example: thousandfaces evaluate experiments/configs/demo.toml --seeds 0,1,2
     """
-    from recsys.cli import quiet_libraries
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     from experiments.report import evaluation_report

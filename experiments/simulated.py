@@ -70,7 +70,7 @@ def simulated_command(
     @asked.RESULTS
     @asked.JSON
     def command(seeds: str, results: Path | None, as_json: bool, **sizes: Any) -> None:
-        from recsys.cli import quiet_libraries
+        from recsys.quiet import quiet_libraries
 
         quiet_libraries()
         from experiments.results_table import command_line

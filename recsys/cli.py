@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
 from recsys.errors import ThousandFacesError
+from recsys.quiet import quiet_libraries
 
 COMMANDS_GROUP = "thousandfaces.commands"
 
@@ -72,19 +72,6 @@ def cli() -> None:
     Exit codes: 0 success, 2 wrong input or configuration, 3 privacy budget refused, 4 run failed or
     incomplete, 5 bundle or registry not to be trusted.
     """
-
-
-def quiet_libraries() -> None:
-    """Turn telemetry and update checks of every library off, before any of them is imported."""
-    os.environ.update(
-        FLWR_TELEMETRY_ENABLED="0",
-        FLWR_DISABLE_UPDATE_CHECK="1",
-        RAY_USAGE_STATS_ENABLED="0",
-        MLFLOW_DISABLE_TELEMETRY="true",
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-        DO_NOT_TRACK="1",
-    )
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def main() -> None:

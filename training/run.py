@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsys.cli import quiet_libraries
 from recsys.privacy.plan import PrivacyPlan
+from recsys.quiet import quiet_libraries
 from recsys.silos.config import FederationConfig
 from training.config import TrainingConfig
 from training.progress import Progress, silent

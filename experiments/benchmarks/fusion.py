@@ -32,8 +32,8 @@ from experiments.results_table import command_line, write_results
 from recsys.bundle.contents import Bundle
 from recsys.bundle.index import build_index
 from recsys.bundle.store import read_bundle
-from recsys.cli import quiet_libraries
 from recsys.errors import ConfigError, ThousandFacesError
+from recsys.quiet import quiet_libraries
 from recsys.words import counted
 from training.config import TrainingConfig
 from training.research import STAMP

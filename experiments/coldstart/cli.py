@@ -39,7 +39,7 @@ def cold_start(
 
     Example: thousandfaces bench cold-start --persons 6000 --items 800 --epsilon 2
     """
-    from recsys.cli import quiet_libraries
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     from experiments.coldstart.options import ColdStartOptions

@@ -98,7 +98,7 @@ def quality(
 
     Example: thousandfaces bench quality --data DIR --protocol temporal --epsilon 2 --research-data
     """
-    from recsys.cli import quiet_libraries
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     from experiments.quality.item_list import ItemList

@@ -51,7 +51,7 @@ def replenishment(
 
     Example: thousandfaces bench replenishment --data DIR --silos 4 --epsilon 1 --research-data
     """
-    from recsys.cli import quiet_libraries
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     from experiments.replenishment.methods import METHODS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys.cli import quiet_libraries
+from recsys.quiet import quiet_libraries
 from recsys.words import counted
 
 if TYPE_CHECKING:

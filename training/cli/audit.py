@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recsys.cli import quiet_libraries
 from recsys.errors import PlanError
+from recsys.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from recsys.privacy.ledger import Ledger

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recsys.cli import quiet_libraries
 from recsys.errors import ConfigError
+from recsys.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from recsys.bundle.registry_mlflow import Release

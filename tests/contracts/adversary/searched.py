@@ -24,7 +24,7 @@ SHAPES = (
     {"item_scale": 1e-3, "feature_scale": 1.0, "brands": 2},
     {"item_scale": 0.2, "feature_scale": 0.5},
 )
-"""What a server may ask for: where rows of features are all that counts, what goes to items cancels in them."""
+"""What a server may ask for: where rows of features are all that counts, parts cancel in them."""
 
 
 def an_objective(
