@@ -18,7 +18,8 @@ APPS = ("training.client_app", "training.coordinator", "training.engine")
 
 def serve(witness: Path) -> None:
     """A warmed process. For each line 'SECONDS COMMAND...': fork it, kill -9 it then, print how it ended."""
-    from recsys.cli import main, quiet_libraries
+    from recsys.cli import main
+    from recsys.quiet import quiet_libraries
 
     quiet_libraries()
     for slow in ("dp_accounting.pld", "matplotlib.figure", "mlflow", *APPS):

@@ -40,7 +40,8 @@ KILL_AFTER = [
 
 STARTER = """
 import os, sys
-from recsys.cli import main, quiet_libraries
+from recsys.cli import main
+from recsys.quiet import quiet_libraries
 
 quiet_libraries()
 import dp_accounting.pld, matplotlib.figure, mlflow  # the slow imports, once for all attempts
