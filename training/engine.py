@@ -8,6 +8,7 @@ the scores, where Opacus' own ghost mode takes two backward passes and more memo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,13 @@ from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.releases import DpSgdPlan
 from recsys.privacy.tally import Clip, Tally
 from recsys.towers.two_tower import TwoTower
+from training.alike import Compute, require_alike
 from training.batches import Batch
-from training.norm_sampler import GradientSum
+from training.norm_sampler import Gradients, GradientSum
 from training.objective import Objective
 
 SUM = "sum"
+Losses = Callable[[Callable[..., Tensor], Batch], Tensor]
 CELLS, SMALLEST, LARGEST = 1 << 20, 128, 512
 """Scores at a time, and the bounds of physical batches: measured as fastest from 2,000 to 20,000 items."""
 
@@ -79,6 +82,7 @@ class Engine:
         what they did in `noise.tally`.
         """
         tower = self.objective.tower(parameters)
+        require_alike(self.objective, self.physical_batch, sequences.ids.shape[1], self._gradients(plan))
         sampled = noise.poisson_sample(len(sequences), plan.sampling_rate)
         batch = self.objective.batch(sequences, sampled, rng or np.random.default_rng())
         return NoisedGradient(self._step(tower, batch, plan, noise).noised())
@@ -93,13 +97,24 @@ class Engine:
         return optimizer
 
     def _add(self, total: GradientSum, clipper: _Clipper, chunk: Batch) -> None:
+        found = self._found(total, chunk, self.objective.losses)
+        total.add(found, clipper.coefficients(total.bounds(found)))
+
+    def _found(self, total: GradientSum, chunk: Batch, losses_of: Losses) -> Gradients:
         scores = total.scores(chunk).requires_grad_()
-        losses = self.objective.losses(lambda *_: scores, chunk)
+        losses = losses_of(lambda *_: scores, chunk)
         if losses.shape != (len(chunk),):
             raise TrainingError(f"losses of shape {list(losses.shape)}: one per customer is needed")
         (backprops,) = torch.autograd.grad(losses.sum(), scores)
-        found = total.gradients(chunk, backprops)
-        total.add(found, clipper.coefficients(total.bounds(found)))
+        return total.gradients(chunk, backprops)
+
+    def _gradients(self, plan: DpSgdPlan) -> Compute:
+        def compute(tower: TwoTower, batch: Batch) -> tuple[Gradients, Tensor]:
+            total = GradientSum(tower, batch.negatives, plan.clip_norm)
+            found = self._found(total, batch, self.objective.softmax_losses)
+            return found, total.bounds(found)
+
+        return compute
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class Objective:
 
     def losses(self, score: Callable[..., Tensor], batch: Batch) -> Tensor:
         """Each customer's loss, [B]; score is a TwoTower, or stands for one."""
+        return self.softmax_losses(score, batch)
+
+    def softmax_losses(self, score: Callable[..., Tensor], batch: Batch) -> Tensor:
+        """Cross-entropy of each customer's own items under the softmax over candidates, [B]."""
         scores = score(batch.negatives, batch.history, batch.weights)
         to_own, to_negatives = self._known(batch)
         return own_items_loss(
