@@ -98,7 +98,7 @@ def test_sums_in_float32_would_be_found_out(
     assert np.linalg.norm(whole - rest) > CLIP * (1.0 + 1e-5)
 
 
-@pytest.mark.parametrize("customers", [2, 4, 8, 12, 13, 300, 513])
+@pytest.mark.parametrize("customers", [2, 4, 8, 13, 513, 1_600])
 def test_a_sum_is_made_of_parts_whoever_else_is_in_it_and_in_whatever_order(
     customers: int, exact: Callable[..., np.ndarray]
 ) -> None:
