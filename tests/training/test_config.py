@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import ConfigError
-from recsys.models.copurchase import CELLS_AT_ONCE
+from recsys.models.pair_sums import CELLS_AT_ONCE
 from tests.recsys.histories_builder import make_catalogue
 from training.config import Shares, TrainingConfig
 from training.config_file import load_config, parse_config

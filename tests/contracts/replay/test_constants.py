@@ -36,7 +36,15 @@ class Without:
         return getattr(self.silo, name)
 
     def read(self, table: Table, since: datetime | None = None) -> pa.Table:
-        rows = self.silo.read(table, since)
+        return self._without(table, self.silo.read(table, since))
+
+    def scan(self) -> Iterator[pa.Table]:
+        return (self._without(Table.INTERACTIONS, rows) for rows in self.silo.scan())
+
+    def sift(self, table: Table) -> pa.Table:
+        return self._without(table, self.silo.sift(table))
+
+    def _without(self, table: Table, rows: pa.Table) -> pa.Table:
         return (
             rows.filter(pc.not_equal(rows["customer_id"], self.customer)) if table in PER_CUSTOMER else rows
         )
