@@ -11,8 +11,9 @@ from scipy.stats import chi2
 from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan
 from training import loading, scopes
-from training.audit.checks.bench import SUMS, Subject, bench
+from training.audit.checks.bench import SUMS, bench
 from training.audit.checks.frozen import SameForAll, Unreleased, frozen_choices
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 from training.engine import Engine

@@ -13,7 +13,8 @@ from scipy.stats import binom, chi2, norm
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training import loading
-from training.audit.checks.bench import Subject, bench
+from training.audit.checks.bench import bench
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.batches import usable_rows
 from training.objective import Objective

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
-from training.audit.checks.bench import SUMS, Subject, bench
+from training.audit.checks.bench import SUMS, bench
 from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, unchanged, without
 from training.audit.checks.frozen import exact, frozen
 from training.audit.checks.noise import EVERYONE
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 

@@ -21,7 +21,8 @@ from training.audit.checks import (
     sensitivity,
     shape,
 )
-from training.audit.checks.bench import Subject, bench
+from training.audit.checks.bench import bench
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 
 Check = Callable[[], list[Finding]]
