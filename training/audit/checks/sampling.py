@@ -20,7 +20,7 @@ from training.batches import usable_rows
 from training.objective import Objective
 
 FALSE_ALARM = 1e-8  # of one comparison
-STEPS, WATCHED = 100, 40
+STEPS, WATCHED = 64, 20
 SOME = DpSgdPlan(clip_norm=0.3, noise_multiplier=60.0, sampling_rate=0.2, steps=STEPS)
 
 Example = frozenset[int]

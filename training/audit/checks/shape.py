@@ -17,7 +17,7 @@ from training.audit.finding import Finding
 from training.config import TOWERS
 
 FALSE_ALARM = 1e-10  # of one comparison
-DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 150  # of each mechanism in each silo
+DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
 
 Values = NDArray[np.float64]
 

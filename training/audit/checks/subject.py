@@ -30,6 +30,11 @@ class Subject:
         self.world, self.node = world, Node(config, world.federation)
         self.node.silo = EditedSilo(kept_tables(world.federation.silos[silo]), edit)
 
+    def new_books(self) -> None:
+        """An empty ledger: a charge composes all of the ledger's charges and reads all of its rows."""
+        ledger = self.world.scratch() / "ledger.sqlite"
+        self.node.config = self.node.config.model_copy(update={"ledger": ledger})
+
     def release(self, stage: str, plan: PrivacyPlan, *, number: int = 0, attempt: int = 1) -> Values:
         """One release with a charge of its own."""
         request = self.world.request(stage, plan, number=number, end=number + 1, attempt=attempt)
