@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -29,7 +29,7 @@ def one_build() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(raw, "connect", _connection))
         _made.append({})
-        stack.callback(_made.pop)
+        stack.callback(_forgotten)
         yield
 
 
@@ -51,11 +51,14 @@ def once_for_a_build(make: Callable[[], T]) -> Callable[[], T]:
 
 def _connection() -> duckdb.DuckDBPyConnection:
     """A connection of its own to the process's database, which holds nothing."""
-    return _database(os.getpid()).cursor()
+    kept, process = _made[-1], os.getpid()
+    if process not in kept:
+        kept[process] = duckdb.connect(config=OFFLINE)
+        kept[process].execute("set enable_progress_bar = false")
+    found: duckdb.DuckDBPyConnection = kept[process].cursor()
+    return found
 
 
-@lru_cache(maxsize=8)
-def _database(_process: int) -> duckdb.DuckDBPyConnection:
-    database = duckdb.connect(config=OFFLINE)
-    database.execute("set enable_progress_bar = false")
-    return database
+def _forgotten() -> None:
+    if database := _made.pop().get(os.getpid()):
+        database.close()
