@@ -38,15 +38,21 @@ class Answers:
     grid: InProcessGrid
 
     def messages(
-        self, questions: Sequence[Question], *, end: int = 1, attempt: int = 1, run_id: str = "audit"
+        self,
+        questions: Sequence[Question],
+        *,
+        end: int = 1,
+        attempt: int = 1,
+        run_id: str = "audit",
+        silos: int | None = None,
     ) -> Iterator[tuple[Key, Message]]:
-        """Each silo's reply to each question."""
+        """Each silo's reply to each question. silos: how many are asked, the first ones"""
         for stage, number in questions:
             asked = self.world.request(
                 stage.partition(".")[2], self.plan, number=number, end=end, attempt=attempt, run_id=run_id
             )
             content = encode_request(Request({**asked.fields, "stage": stage}, asked.arrays))
-            nodes = self.grid.get_node_ids()
+            nodes = self.grid.get_node_ids()[:silos]
             sent = [Message(content, node, stage, group_id=str(number)) for node in nodes]
             for reply in self.grid.send_and_receive(sent):
                 yield (str(reply.metadata.src_node_id), stage, number), reply

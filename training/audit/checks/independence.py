@@ -62,7 +62,7 @@ def plan_of(world: Bench) -> PrivacyPlan:
 
 
 def _all_drawn(world: Bench) -> list[Drawn]:
-    """Everything once and once more; after a restart, in another run and in children the beginnings."""
+    """All silos once; one of them in another attempt, after a restart, in another run; all in children."""
     plan, everything, beginnings = plan_of(world), _questions(), _beginnings()
     sums = [question for question in beginnings if question[0] != STEP]
     with asking(world, plan, kept=True) as answers:
@@ -70,13 +70,13 @@ def _all_drawn(world: Bench) -> list[Drawn]:
             exact = answers.sums(sums, attempt=9)
         moments = {
             "first": answers.sums(everything, end=STEPS),
-            "second attempt": answers.sums(everything, end=STEPS, attempt=2),
+            "second attempt": answers.sums(beginnings, end=STEPS, attempt=2, silos=1),
             "one process": _forked(answers),
             "another process": _forked(answers),
         }
     for moment, run_id in (("restarted", "audit"), ("another run", "audit-2")):
         with asking(world.uncapped(), plan, kept=True) as answers:
-            moments[moment] = answers.sums(beginnings, end=STEPS, run_id=run_id)
+            moments[moment] = answers.sums(beginnings, end=STEPS, run_id=run_id, silos=1)
     stds = {f"train.{name}": plan.release(name).noise_std for name in SUMS} | {STEP: QUIET.noise_std}
     return [
         # What is under a sum's noise is the same in each round, and nobody is in a step.
