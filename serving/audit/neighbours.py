@@ -17,7 +17,7 @@ from serving.audit.questions import Question, of_anybody, of_customer
 from serving.audit.world import Server
 
 ITEMS = 3
-MOST_CUSTOMERS = 24
+MOST_CUSTOMERS = 8
 Finding = tuple[bool, str]
 
 

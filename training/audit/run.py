@@ -14,7 +14,7 @@ from uuid import uuid4
 from recsys.privacy.ledger_provenance import code_hash, installed_version
 from recsys.privacy.plan import PrivacyPlan
 from training.audit.canaries import CanaryWorld
-from training.audit.checks.suite import CHECKS, run_checks
+from training.audit.checks.suite import CHECKS, checked, prepare
 from training.audit.finding import Finding
 from training.audit.one_run import OneRunResult, attacked_run, judge, one_run_plan
 from training.audit.record import AuditResult, CheckLine
@@ -90,10 +90,12 @@ def run_audit(
 def _behaviour(names: tuple[str, ...], scale: Scale, progress: Progress) -> list[Finding]:
     """The product's own path with one customer more or less, noise and samples where they are drawn."""
     found = list[Finding]()
-    for number, name in enumerate(names):
+    progress(CHECKING, 0, len(names) + 1)
+    if names:
+        prepare()
+    for number, (_, findings) in enumerate(checked(names), 1):
+        found += findings
         progress(CHECKING, number, len(names) + 1)
-        found += run_checks([name])[name]
-    progress(CHECKING, len(names), len(names) + 1)
     found += source_findings(scale.samples)
     progress(CHECKING, len(names) + 1, len(names) + 1)
     return found

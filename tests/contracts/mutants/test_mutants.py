@@ -15,6 +15,7 @@ from training import aggregation
 from training.audit.checks.suite import CHECKS, run_checks
 from training.audit.finding import Finding
 from training.audit.mutants.catalogue import MUTANTS
+from training.audit.mutants.expected import CAUGHT_BY
 from training.audit.mutants.matrix import CORRECT, Verdict, judge, run_matrix
 from training.audit.mutants.registry import Mutant, Replacement
 from training.cli import audit_mutants
@@ -44,60 +45,8 @@ SPECIFIED = {
     "single_silo_epsilon_as_person_level",
 }
 
-CAUGHT_BY = {
-    "no_noise": "noise_of_steps",
-    "noise_divided_by_1_25": "noise_of_steps",
-    "noise_halved": "noise_of_sums",
-    "noise_per_micro_batch": "noise_of_chunked_steps",
-    "empty_batch_skipped": "noise_of_empty_batches",
-    "one_table_without_noise": "noise_of_empty_batches",
-    "noise_reseeded_per_round": "freshness",
-    "noise_state_restored_on_resume": "freshness",
-    "no_clip": "sensitivity_of_steps",
-    "clip_after_mean": "sensitivity_of_steps",
-    "mean_over_real_batch": "noise_of_steps",
-    "batch_norm": "coupling",
-    "big_baskets_count_more": "sensitivity_of_sums",
-    "double_batch": "sampling",
-    "shuffled_sampler": "sampling",
-    "fixed_size_sampler": "sampling",
-    "two_examples_per_customer": "sensitivity_of_steps",
-    "half_the_steps_accounted": "charged_steps",
-    "halved_rate_accounted": "sampling",
-    "divisor_from_len": "public_divisor",
-    "raw_count_leaves_the_silo": "egress_of_a_run",
-    "single_silo_epsilon_as_person_level": "person_epsilon",
-    "laplace_noise_in_sums": "shape_of_sums",
-    "uniform_noise_in_sums": "shape_of_sums",
-    "truncated_noise_in_sums": "shape_of_sums",
-    "half_the_coordinates_mirror_the_others": "shape_of_sums",
-    "only_what_is_not_zero_is_noised": "shape_of_sums",
-    "noise_follows_the_value": "shape_of_sums",
-    "smoothed_noise": "shape_of_sums",
-    "noise_shared_by_silos": "independence",
-    "noise_shared_by_mechanisms": "independence",
-    "rounds_reuse_the_first_rounds_noise": "independence",
-    "same_keystream_after_a_fork": "independence",
-    "online_events_are_a_second_customer": "online_neighbours",
-    "events_joined_by_id_alone": "online_neighbours",
-    "who_did_not_consent_trains": "online_neighbours",
-    "rank_is_not_looked_at": "online_neighbours",
-    "device_signals_train": "online_neighbours",
-    "weighed_after_scaling": "sensitivity_of_sums",
-    "popularity_in_float32": "coupling",
-    "steps_in_float32": "coupling",
-    "microseconds_in_receipts": "receipts",
-    "receipts_say_when_they_were_closed": "receipts",
-    "rows_without_salt": "receipts",
-    "one_snapshot_for_all_runs": "receipts",
-    "a_loss_in_a_public_field": "egress_of_a_run",
-    "exact_counts_in_the_report": "published_model",
-    "given_up_is_not_spent": "person_epsilon",
-    "the_largest_instead_of_all": "person_epsilon",
-    "caps_are_not_checked": "caps_refuse",
-    "charged_when_it_is_over": "charged_before_drawn",
-    "server_knows_events_by_id_alone": "neighbours_at_the_server",
-}
+CORRECT_PARTS, RUNS_A_PART = 10, 20
+OTHER_PARTS = 8
 
 ROOT = Path(__file__).parents[3]
 
@@ -141,22 +90,25 @@ def test_nothing_of_a_mutant_stays(name: str) -> None:
 
 
 @pytest.mark.evidence
-def test_the_correct_build_passes_every_run(counted, evidence) -> None:
-    runs = counted(3, 200)
-    verdicts = list(run_matrix([], correct_runs=runs))
+@pytest.mark.parametrize("part", range(CORRECT_PARTS))
+def test_the_correct_build_passes_every_run(part: int, counted, evidence) -> None:
+    """In every build each part runs other checks, so that all run once."""
+    runs = counted(1, RUNS_A_PART)
+    checks = list(CHECKS)[part :: counted(CORRECT_PARTS, 1)] if counted(1, 0) else list(CHECKS)
+    verdicts = list(run_matrix([], correct_runs=runs, checks=checks))
     failed = [verdict.evidence for verdict in verdicts if verdict.caught_by]
-    assert len(verdicts) == runs
-    assert not failed
+    assert all(list(verdict.findings) == checks and checks for verdict in verdicts)
+    first = part * runs + 1
     evidence(
-        "the correct build under the mutants' checks",
-        measured=f"{runs} runs",
-        bars=[Bar("runs that fail", len(failed), at_most=0)],
+        f"the correct build under the mutants' checks, runs {first} to {first + runs - 1}",
+        bars=[Bar("runs that pass", len(verdicts) - len(failed), at_least=runs)],
     )
+    assert not failed
 
 
 @pytest.mark.evidence
 def test_every_mutant_is_caught_in_a_process_of_its_own(counted, evidence) -> None:
-    """With full counts all checks judge all mutants; in every build some quick checks judge three."""
+    """With full counts all mutants, each until a check finds something; in every build three."""
     names = sorted(MUTANTS) if counted(0, 1) else QUICK
     checks = list(CHECKS) if counted(0, 1) else [CAUGHT_BY[name] for name in QUICK]
     correct, *broken = run_matrix(names, checks=checks)
@@ -169,9 +121,17 @@ def test_every_mutant_is_caught_in_a_process_of_its_own(counted, evidence) -> No
         ],
     )
     assert (correct.build, correct.evidence) == (CORRECT, [])
+    assert list(correct.findings) == checks
     assert caught == names
     for verdict in broken:
-        assert CAUGHT_BY[verdict.build] in verdict.caught_by
+        assert list(verdict.findings) == verdict.caught_by == [CAUGHT_BY[verdict.build]]
+
+
+def test_what_the_first_check_misses_the_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CAUGHT_BY, "divisor_from_len", "person_epsilon")
+    verdict = judge("divisor_from_len", ["public_divisor", "tampering", "person_epsilon"])
+    assert list(verdict.findings) == ["person_epsilon", "public_divisor"]
+    assert verdict.caught_by == ["public_divisor"]
 
 
 def test_a_build_that_crashes_is_not_called_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,23 +145,30 @@ def test_a_build_that_crashes_is_not_called_caught(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.evidence
-def test_a_mutant_passes_what_is_not_about_privacy(counted, evidence) -> None:
-    """A whole session of other tests under each mutant: nothing else would have noticed it."""
-    names = sorted(MUTANTS)[: counted(1, len(MUTANTS))]
+@pytest.mark.parametrize("part", range(OTHER_PARTS))
+def test_a_mutant_passes_what_is_not_about_privacy(part: int, counted, evidence) -> None:
+    """A whole session of other tests under each mutant: nothing else would have noticed it.
+
+    In every build one test of them under one mutant, in the first part.
+    """
+    names = sorted(MUTANTS)[part::OTHER_PARTS][: counted(int(part == 0), len(MUTANTS))]
     tests = NOT_ABOUT_PRIVACY[: counted(1, len(NOT_ABOUT_PRIVACY))]
-    noticed = {}
-    for name in names:
-        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.contracts.mutants.plugin"]
-        command = [sys.executable, "-m", "pytest", *options, "--mutant", name, *tests]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        if ended.returncode:
-            noticed[name] = ended.stdout[-2000:]
-    assert not noticed
+    noticed = {name: told for name in names if (told := _told_by(tests, name))}
     evidence(
-        "mutants under the tests that are not about privacy",
+        f"mutants under the tests that are not about privacy, part {part + 1} of {OTHER_PARTS}",
         measured=f"{len(names)} mutants",
         bars=[Bar("mutants that fail one of them", len(noticed), at_most=0)],
     )
+    assert not noticed
+    assert len(names) >= counted(int(part == 0), len(MUTANTS) // OTHER_PARTS)
+
+
+def _told_by(tests: list[str], mutant: str) -> str:
+    """The end of what a session of these tests says if it fails."""
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.contracts.mutants.plugin"]
+    command = [sys.executable, "-m", "pytest", *options, "--mutant", mutant, *tests]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return ended.stdout[-2000:] if ended.returncode else ""
 
 
 ALARM = [Finding("noise", False, 0.5, 0.9, "half the noise")]

@@ -31,7 +31,8 @@ def test_an_audit_has_every_part_and_tells_how_far_it_is():
 
 def test_a_failed_check_makes_the_audit_fail(monkeypatch):
     broken = Finding("noise", False, 0.5, 1.0, "half the noise")
-    monkeypatch.setattr(run_module, "run_checks", lambda names: {name: [broken] for name in names})
+    monkeypatch.setattr(run_module, "checked", lambda names: ((name, [broken]) for name in names))
+    monkeypatch.setattr(run_module, "prepare", lambda: None)
     result = run_audit(TINY, claims=(8.0,), checks=("noise_of_sums",))
     assert [line.words for line in result.failed] == ["half the noise"]
 

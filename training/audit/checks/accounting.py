@@ -21,7 +21,8 @@ from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from recsys.privacy.statement import DataKind
 from training.aggregation import mean_gradient
-from training.audit.checks.bench import SUMS, Bench, Subject, bench
+from training.audit.checks.bench import SUMS, Bench, bench
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import POPULARITY, TOWERS
 

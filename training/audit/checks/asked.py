@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
-from training.audit.checks.bench import Bench
+from recsys.silos.config import SiloConfig
+from training.audit.checks.bench import Bench, bench
+from training.audit.checks.edits import KeptSilo
+from training.audit.checks.subject import kept_tables
 from training.client_app import app
 from training.messages import NOISED_SUM, Request, encode_request
 from training.node import node_for
@@ -34,15 +38,21 @@ class Answers:
     grid: InProcessGrid
 
     def messages(
-        self, questions: Sequence[Question], *, end: int = 1, attempt: int = 1, run_id: str = "audit"
+        self,
+        questions: Sequence[Question],
+        *,
+        end: int = 1,
+        attempt: int = 1,
+        run_id: str = "audit",
+        silos: int | None = None,
     ) -> Iterator[tuple[Key, Message]]:
-        """Each silo's reply to each question."""
+        """Each silo's reply to each question. silos: how many are asked, the first ones"""
         for stage, number in questions:
             asked = self.world.request(
                 stage.partition(".")[2], self.plan, number=number, end=end, attempt=attempt, run_id=run_id
             )
             content = encode_request(Request({**asked.fields, "stage": stage}, asked.arrays))
-            nodes = self.grid.get_node_ids()
+            nodes = self.grid.get_node_ids()[:silos]
             sent = [Message(content, node, stage, group_id=str(number)) for node in nodes]
             for reply in self.grid.send_and_receive(sent):
                 yield (str(reply.metadata.src_node_id), stage, number), reply
@@ -58,11 +68,21 @@ class Answers:
 
 
 @contextmanager
-def asking(world: Bench, plan: PrivacyPlan) -> Iterator[Answers]:
-    """Silos that read the world's files anew."""
+def asking(world: Bench, plan: PrivacyPlan, *, kept: bool = False) -> Iterator[Answers]:
+    """Silos that read the world's files anew. kept: that have the bench's tables in memory instead"""
     node_for.cache_clear()
     federation = str(world.root / "federation.toml")
     silos = len(world.federation.silos)
-    with in_process(app, nodes=silos, run_config={"federation": federation}) as grid:
+    with ExitStack() as stack:
+        if kept:
+            stack.enter_context(patch.object(SiloConfig, "base_silo", _kept(world)))
+        grid = stack.enter_context(in_process(app, nodes=silos, run_config={"federation": federation}))
+        stack.callback(node_for.cache_clear)
         yield Answers(world, plan, grid)
-    node_for.cache_clear()
+
+
+def _kept(world: Bench) -> Callable[..., KeptSilo]:
+    """Finds a silo's tables by its name; copies of the bench have the bench's tables."""
+    names = [silo.name for silo in world.federation.silo_configs()]
+    tables = dict(zip(names, map(kept_tables, bench().federation.silos), strict=True))
+    return lambda config, *_: tables[config.name]

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,14 +23,13 @@ from recsys.data.vocab import Catalogue
 from recsys.features.items import ItemFeatures, item_features
 from recsys.models.hazard import DIMENSIONS
 from recsys.models.intervals import usual_gaps
-from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
-from recsys.silos.config import FederationConfig, SiloConfig
+from recsys.silos.config import FederationConfig
 from recsys.silos.files import read_catalogue
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters, item_vectors
-from training.audit.checks.edits import Edit, EditedSilo, KeptSilo, busiest, unchanged
+from training.audit.checks.edits import busiest
 from training.config import (
     COPURCHASE,
     DEMAND,
@@ -40,15 +39,11 @@ from training.config import (
     POPULARITY,
     RHYTHM,
     SEASON,
-    TOWERS,
     SiloSettings,
 )
 from training.config_file import load_config
-from training.makers import MAKERS
 from training.messages import Request
-from training.node import Block, Node
 from training.scopes import tower_config
-from training.spend import spending
 
 WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
 # The last of the six weeks is held out, for the metrics to be measured on.
@@ -198,60 +193,6 @@ class Bench:
             "usual": self.usual,
         }
         return Request(fields, arrays | {"vectors": self.vectors, "history_table": self.vectors})
-
-
-class Subject:
-    """One silo of the bench with a ledger of its own: the real `Node`, asked as a coordinator asks."""
-
-    def __init__(self, world: Bench, *, silo: int = 0, edit: Edit = unchanged) -> None:
-        """edit: makes a neighbouring data set of the silo's."""
-        own = {"ledger": world.scratch() / "ledger.sqlite", "epsilon_cap": CAP}
-        config = world.federation.silo_configs()[silo].model_copy(update=own)
-        self.world, self.node = world, Node(config, world.federation)
-        self.node.silo = EditedSilo(_tables(world.federation.silos[silo]), edit)
-
-    def release(self, stage: str, plan: PrivacyPlan, *, number: int = 0, attempt: int = 1) -> Values:
-        """One release with a charge of its own."""
-        request = self.world.request(stage, plan, number=number, end=number + 1, attempt=attempt)
-        return self.node.release(request).released.values
-
-    def repeated(self, stage: str, plan: PrivacyPlan, times: int) -> NDArray[np.float64]:
-        """The same release `times` over, each charged anew; [times, n]."""
-        return np.stack([self.release(stage, plan, attempt=k + 1) for k in range(times)]).astype(np.float64)
-
-    def drawn(self, stage: str, plan: PrivacyPlan, times: int) -> NDArray[np.float64]:
-        """The same release `times` over under one charge, by the stage's maker; [times, n].
-
-        plan: with as many rounds of the stage, or more.
-        """
-        request, node = self.world.request(stage, plan), self.node
-        data, snapshot = node._data(request, self.world.settings)
-        charge = node._charge(request, plan, stage, snapshot, steps=times)
-        made = list[Values]()
-        with spending(node.ledger(), charge) as reservation:
-            for _ in range(times):
-                released = MAKERS[stage](data, plan, self.world.settings, request, reservation)
-                made.append(released.values)
-        return np.stack(made).astype(np.float64)
-
-    def steps(self, plan: PrivacyPlan, count: int, *, attempt: int = 1) -> Iterator[Values]:
-        """`count` steps of the towers under one charge, message by message."""
-        block: Block | None = None
-        for number in range(count):
-            request = self.world.request(TOWERS, plan, number=number, end=count, attempt=attempt)
-            answer = self.node.release(request, block)
-            block = answer.block
-            yield answer.released.values
-
-    def charges(self) -> Sequence[Row]:
-        """The reservations in the silo's ledger."""
-        return [row for row in self.node.ledger().rows() if row.kind == "reserve"]
-
-
-@lru_cache(maxsize=8)
-def _tables(path: Path) -> KeptSilo:
-    """A silo's tables, read once in a process: reading is most of the work and no part of the kernel."""
-    return KeptSilo.of(SiloConfig.load(path).base_silo())
 
 
 @lru_cache(maxsize=8)

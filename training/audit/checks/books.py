@@ -15,7 +15,8 @@ from recsys.privacy.ledger import Ledger
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training.audit.checks.accounting import ROUNDING, gaussian_epsilon
-from training.audit.checks.bench import SUMS, Bench, Subject, bench
+from training.audit.checks.bench import SUMS, Bench, bench
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import POPULARITY, TOWERS
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, chi2, kstest, kurtosistest, norm, poisson
+from scipy.special import betainc, chdtr, chdtrc, ndtr, pdtrc
+from scipy.stats import kstest, kurtosistest
 
 Values = NDArray[np.float64]
 
@@ -16,18 +17,18 @@ LEAST_TERMS = 500  # of a correlation, so that it is normal far into its tails
 def of_variance(values: Values) -> float:
     """Values of mean 0 and variance 1: their squares add up to a chi-squared number; two-sided."""
     total, freedom = float(np.square(values).sum()), values.size
-    return 2 * min(float(chi2.cdf(total, freedom)), float(chi2.sf(total, freedom)))
+    return 2 * min(float(chdtr(freedom, total)), float(chdtrc(freedom, total)))
 
 
 def of_mean(values: Values) -> float:
     """Their sum is normal; two-sided."""
-    return 2 * float(norm.sf(abs(float(values.sum())) / max(values.size, 1) ** 0.5))
+    return 2 * float(ndtr(-abs(float(values.sum())) / max(values.size, 1) ** 0.5))
 
 
 def of_shape(values: Values) -> dict[str, float]:
     """Kolmogorov-Smirnov's test, the fourth moment (Anscombe & Glynn 1983) and both ends of the range."""
     most = float(np.abs(values).max())
-    tail = 2 * float(norm.sf(most))
+    tail = 2 * float(ndtr(-most))
     return {
         "distribution": float(kstest(values, "norm").pvalue),
         "fourth moment": float(kurtosistest(values).pvalue) if values.std() > 0 else 0.0,
@@ -38,7 +39,7 @@ def of_shape(values: Values) -> dict[str, float]:
 
 def of_squares(squares: Values, freedom: int) -> float:
     """The oddest of many sums of squares of `freedom` draws each, Bonferroni's bound."""
-    low, high = chi2.cdf(squares.min(), freedom), chi2.sf(squares.max(), freedom)
+    low, high = chdtr(freedom, squares.min()), chdtrc(freedom, squares.max())
     return min(1.0, 2 * len(squares) * float(min(low, high)))
 
 
@@ -67,7 +68,7 @@ def _oddest_cosine(one: Values, other: Values) -> float:
     square = np.minimum(np.square(product[enough]) / (energy_one * energy_other)[enough], 1.0)
     oddness = (lengths[enough] - 1) * -np.log1p(-np.minimum(square, 1 - 1e-15))
     worst = int(oddness.argmax())
-    return float(beta.sf(square[worst], 0.5, (lengths[enough][worst] - 1) / 2))
+    return float(betainc((lengths[enough][worst] - 1) / 2, 0.5, 1 - square[worst]))
 
 
 def _between(values: Values, first: NDArray[np.int64], last: NDArray[np.int64]) -> Values:
@@ -88,7 +89,12 @@ def of_matches(one: Values, other: Values | None = None) -> float:
     else:
         pairs, found = len(sizes) * len(other), np.abs(other)
         close = sizes.searchsorted(found + TOLERANCE, "right") - sizes.searchsorted(found - TOLERANCE)
-    return float(poisson.sf(close.sum() - 1, pairs * 2 * TOLERANCE / np.pi**0.5))
+    return _at_least(int(close.sum()), pairs * 2 * TOLERANCE / np.pi**0.5)
+
+
+def _at_least(count: int, mean: float) -> float:
+    """That a Poisson number is as large as `count`."""
+    return float(pdtrc(count - 1, mean)) if count else 1.0
 
 
 def of_autocorrelation(values: Values) -> float:
@@ -111,4 +117,4 @@ def of_autocorrelation(values: Values) -> float:
     if not enough.any():
         return 1.0
     oddest = float((np.abs(sums[enough]) / np.sqrt(terms[enough])).max())
-    return min(1.0, 2 * int(enough.sum()) * float(norm.sf(oddest)))
+    return min(1.0, 2 * int(enough.sum()) * float(ndtr(-oddest)))

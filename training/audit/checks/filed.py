@@ -13,8 +13,9 @@ from recsys.data.contracts import Table
 from recsys.data.history import EventType
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.events import Event
-from training.audit.checks.bench import Bench, Subject
+from training.audit.checks.bench import Bench
 from training.audit.checks.edits import Edit
+from training.audit.checks.subject import Subject
 from training.node import Node
 
 Tables = Mapping[Table, pa.Table]

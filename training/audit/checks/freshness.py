@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from training.audit.checks.bench import Subject, Values, bench
+from training.audit.checks.bench import Values, bench
 from training.audit.checks.noise import NOBODY
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 
 FALSE_ALARM = 1e-9  # of one pair of releases

@@ -21,6 +21,7 @@ from training.audit.finding import Finding
 from training.config import POPULARITY, RHYTHM, TOWERS
 
 FALSE_ALARM = 1e-9  # of one finding
+STEP = f"train.{TOWERS}"
 LONGEST = 1_024  # coordinates of a release that are compared
 ROUNDS = {RHYTHM: 3, POPULARITY: 2}
 STEPS = 3
@@ -61,39 +62,44 @@ def plan_of(world: Bench) -> PrivacyPlan:
 
 
 def _all_drawn(world: Bench) -> list[Drawn]:
-    plan = plan_of(world)
-    questions = _questions()
-    with asking(world, plan) as answers:
+    """All silos once; one of them in another attempt, after a restart, in another run; all in children."""
+    plan, everything, beginnings = plan_of(world), _questions(), _beginnings()
+    sums = [question for question in beginnings if question[0] != STEP]
+    with asking(world, plan, kept=True) as answers:
         with frozen():
-            exact = answers.sums(questions, end=STEPS, run_id="exact")
+            exact = answers.sums(sums, attempt=9)
         moments = {
-            "first": answers.sums(questions, end=STEPS),
-            "second attempt": answers.sums(questions, end=STEPS, attempt=2),
+            "first": answers.sums(everything, end=STEPS),
+            "second attempt": answers.sums(beginnings, end=STEPS, attempt=2, silos=1),
             "one process": _forked(answers),
             "another process": _forked(answers),
         }
-    with asking(world, plan) as answers:
-        moments["restarted"] = answers.sums(questions, end=STEPS)
-        moments["another run"] = answers.sums(questions, end=STEPS, run_id="audit-2")
-    stds = {f"train.{name}": plan.release(name).noise_std for name in SUMS}
-    stds[f"train.{TOWERS}"] = QUIET.noise_std
+    for moment, run_id in (("restarted", "audit"), ("another run", "audit-2")):
+        with asking(world.uncapped(), plan, kept=True) as answers:
+            moments[moment] = answers.sums(beginnings, end=STEPS, run_id=run_id, silos=1)
+    stds = {f"train.{name}": plan.release(name).noise_std for name in SUMS} | {STEP: QUIET.noise_std}
     return [
-        Drawn(moment, *key, ((values - exact[key]) / stds[key[1]])[:LONGEST])
-        for moment, sums in moments.items()
-        for key, values in sums.items()
+        # What is under a sum's noise is the same in each round, and nobody is in a step.
+        Drawn(moment, *key, ((values - exact.get((*key[:2], 0), 0.0)) / stds[key[1]])[:LONGEST])
+        for moment, found in moments.items()
+        for key, values in found.items()
     ]
 
 
 def _questions() -> list[Question]:
     sums = [(f"train.{name}", number) for name in SUMS for number in range(ROUNDS.get(name, 1))]
-    return [*sums, *((f"train.{TOWERS}", number) for number in range(STEPS))]
+    return [*sums, *((STEP, number) for number in range(STEPS))]
+
+
+def _beginnings() -> list[Question]:
+    return [question for question in _questions() if question[1] == 0]
 
 
 def _forked(answers: Answers) -> Sums:
     """The first questions, asked of silos in a child of this process: a copy of all that it holds."""
 
     def ask() -> Sums:
-        with asking(answers.world, answers.plan) as own:
+        with asking(answers.world, answers.plan, kept=True) as own:
             return own.sums(_questions()[:2])
 
     return _in_child(ask)

@@ -11,8 +11,9 @@ from scipy.stats import chi2
 from recsys.privacy.ledger import Row
 from recsys.privacy.plan import DpSgdPlan
 from training import loading, scopes
-from training.audit.checks.bench import SUMS, Subject, bench
+from training.audit.checks.bench import SUMS, bench
 from training.audit.checks.frozen import SameForAll, Unreleased, frozen_choices
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 from training.engine import Engine
@@ -28,11 +29,12 @@ NOBODY = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=1e-6, step
 def noise_of_sums() -> list[Finding]:
     """Every noised sum, released again and again: only its noise changes."""
     world = bench()
-    subject, plan = Subject(world), world.plan(NOBODY)
-    return [
-        _against_ledger(f"noise of {name}", subject.repeated(name, plan, REPEATS), subject.charges()[-1])
-        for name in SUMS
-    ]
+    subject, plan, found = Subject(world), world.plan(NOBODY), list[Finding]()
+    for name in SUMS:
+        subject.new_books()
+        values = subject.repeated(name, plan, REPEATS)
+        found.append(_against_ledger(f"noise of {name}", values, subject.charges()[-1]))
+    return found
 
 
 def noise_of_steps() -> list[Finding]:

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from recsys.data.contracts import Table
 from recsys.data.history import SIGNALS
 from recsys.silos.events import Event
-from training.audit.checks.bench import SUMS, Bench, Subject, bench
+from training.audit.checks.bench import SUMS, Bench, bench
 from training.audit.checks.edits import Edit, busiest, trained_customers, without
 from training.audit.checks.filed import bought, edited, filed, ids_of, tables_of, with_ids, with_value
 from training.audit.checks.noise import EVERYONE
 from training.audit.checks.sensitivity import ROUNDED, SLACK, bound_of, exact_sum
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 

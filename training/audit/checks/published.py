@@ -15,11 +15,15 @@ from unittest.mock import patch
 import numpy as np
 import pyarrow.parquet as pq
 
+from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import SiloConfig
 from training import coordinator, spend
 from training.audit.checks.bench import Bench, bench
+from training.audit.checks.shared import once_for_a_build
 from training.audit.finding import Finding
+from training.config import TrainingConfig
 from training.config_file import load_config
+from training.plan import make_plan
 from training.run import run_training
 from training.spend import Released, Reservation
 
@@ -39,6 +43,7 @@ SETTINGS = (
     "towers.sampling_rate=0.2",
     "checkpoint_every=2",
     "threads=1",
+    "rhythm.rounds=2",
 )
 # Made anew in each run, or of what is made anew.
 OWN = re.compile(
@@ -58,7 +63,7 @@ class Written:
 
 def published_model() -> list[Finding]:
     """Every file, progress line and record of a run: a function of what silos sent, and of nothing else."""
-    one, other = (_run(world) for world in (bench().copy(), bench().neighbour.copy()))
+    one, other = whole_run(), _run(bench().neighbour.copy())
     places = sorted(one.facts.keys() | other.facts.keys())
     differ = [place for place in places if one.facts.get(place) != other.facts.get(place)]
     named = _named(one.folder)
@@ -69,20 +74,41 @@ def published_model() -> list[Finding]:
     ]
 
 
+@once_for_a_build
+def whole_run() -> Written:
+    """A run over the whole bench, whose bundle is served by another check."""
+    return _run(bench().copy())
+
+
+def plan_of(world: Bench) -> PrivacyPlan:
+    """The plan of the run, which its coordinator makes again."""
+    silos = world.federation.silo_configs()
+    return make_plan(
+        _config(world, world.root),
+        world.catalogue,
+        registered_customers={silo.name: silo.registered_customers for silo in silos},
+        max_silos_per_person=world.federation.max_silos_per_person,
+        timestamps=True,
+    )
+
+
+def _config(world: Bench, output: Path) -> TrainingConfig:
+    return load_config(None, SETTINGS, {"federation": world.root / "federation.toml", "output": output})
+
+
 def _some(places: list[str]) -> str:
     return f"such as {', '.join(places[:3])}" if places else "none"
 
 
 def _run(world: Bench) -> Written:
     output, lines = world.scratch(), list[str]()
-    config = load_config(None, SETTINGS, {"federation": world.root / "federation.toml", "output": output})
 
     def noted(*line: object) -> None:
         lines.append(" ".join(map(str, line)))
 
     recorded = list[Any]()
     with _same_sums(), patch.object(coordinator, "record_run", _recorder(recorded)):
-        result = run_training(config, progress=noted, resume=False)
+        result = run_training(_config(world, output), progress=noted, resume=False)
     written = Written(output, result.bundle_folder)
     written.facts = {f"progress {n}": line for n, line in enumerate(lines)}
     written.facts |= {f"record/{key}": value for key, value in _flat(recorded)}
@@ -143,12 +169,8 @@ def _flat(value: object, place: str = "") -> Iterator[tuple[str, object]]:
 
 def _named(folder: Path) -> list[str]:
     """Files of a run in which a customer's id stands."""
-    ids = [name.encode() for name in _customers()]
-    return [
-        path.name
-        for path in folder.rglob("*")
-        if path.is_file() and any(name in path.read_bytes() for name in ids)
-    ]
+    ids = re.compile("|".join(map(re.escape, _customers())).encode())
+    return [path.name for path in folder.rglob("*") if path.is_file() and ids.search(path.read_bytes())]
 
 
 def _customers() -> list[str]:

@@ -11,8 +11,9 @@ from recsys.privacy import chain
 from recsys.privacy.ledger import Receipt
 from recsys.privacy.mechanisms import SecureNoise
 from training import node
-from training.audit.checks.bench import Subject, bench
+from training.audit.checks.bench import bench
 from training.audit.checks.books import STEP
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import POPULARITY
 

@@ -13,13 +13,14 @@ from scipy.stats import binom, chi2, norm
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training import loading
-from training.audit.checks.bench import Subject, bench
+from training.audit.checks.bench import bench
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.batches import usable_rows
 from training.objective import Objective
 
 FALSE_ALARM = 1e-8  # of one comparison
-STEPS, WATCHED = 100, 40
+STEPS, WATCHED = 64, 20
 SOME = DpSgdPlan(clip_norm=0.3, noise_multiplier=60.0, sampling_rate=0.2, steps=STEPS)
 
 Example = frozenset[int]

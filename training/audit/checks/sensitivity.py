@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
-from training.audit.checks.bench import SUMS, Subject, bench
+from training.audit.checks.bench import SUMS, bench
 from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, unchanged, without
 from training.audit.checks.frozen import exact, frozen
 from training.audit.checks.noise import EVERYONE
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 
 SLACK = 1e-3  # of the bound: far more than sums in float32 lose
 WHALE = 40  # purchases of every item of the shop: some ten thousand events
+QUANTITIES = (1e30, 1e-30, 0.0, -1.0, -1e30, math.nan, math.inf)
+KINDS = ("view", "cart", "rating", "return")
 ROUNDED = 1e-9  # of the bound: what float64 may make one customer's part depend on another's
 
 
@@ -55,27 +58,25 @@ def coupling() -> list[Finding]:
 def _sensitivity(*names: str) -> list[Finding]:
     world = bench()
     customer = busiest(Subject(world).node.silo)
-    gone = without(customer)
-    pairs: Mapping[str, tuple[Edit, Edit]] = {
-        "an ordinary customer": (unchanged, gone),
-        "a whale": (as_whale(customer, times=WHALE), gone),
-        "a whale of one hour": (as_whale(customer, times=WHALE, hours=0), gone),
-        "a whale of huge quantities": (as_whale(customer, times=WHALE, quantity=1e30), gone),
-        **{
-            f"a whale of {kind}": (as_whale(customer, times=2, kinds=("purchase", kind)), gone)
-            for kind in ("view", "cart", "rating", "return")
-        },
+    plan, gone = world.plan(EVERYONE), Subject(world, edit=without(customer))
+    whales = {
+        "a whale": as_whale(customer, times=WHALE),
+        "a whale of one hour": as_whale(customer, times=WHALE, hours=0),
+        **{f"a whale of {n:g} at a time": as_whale(customer, times=2, quantity=n) for n in QUANTITIES},
+        **{f"a whale of {kind}": as_whale(customer, times=2, kinds=("purchase", kind)) for kind in KINDS},
     }
-    return [
-        _moved(name, who, world.plan(EVERYONE), Subject(world, edit=one), Subject(world, edit=other))
-        for who, (one, other) in pairs.items()
-        for name in names
-    ]
-
-
-def _moved(name: str, who: str, plan: PrivacyPlan, one: Subject, other: Subject) -> Finding:
+    edits: Mapping[str, Edit] = {"an ordinary customer": unchanged, **whales}
     with frozen():
-        moved = float(np.linalg.norm(_released(one, name, plan) - _released(other, name, plan)))
+        less = {name: _released(gone, name, plan) for name in names}
+        return [
+            _moved(name, who, plan, _released(subject, name, plan) - less[name])
+            for who, subject in ((who, Subject(world, edit=edit)) for who, edit in edits.items())
+            for name in names
+        ]
+
+
+def _moved(name: str, who: str, plan: PrivacyPlan, change: NDArray[np.float64]) -> Finding:
+    moved = float(np.linalg.norm(change))
     bound = bound_of(plan, name) * (1 + SLACK)
     words = f"{name}: {who} moves the sum by {moved:.4f}; charged for {bound_of(plan, name):g}"
     return Finding("sensitivity", math.isfinite(moved) and moved <= bound, moved, bound, words)

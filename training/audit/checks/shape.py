@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training.audit.checks import chance
-from training.audit.checks.bench import SUMS, Bench, Subject, bench
+from training.audit.checks.bench import SUMS, Bench, bench
 from training.audit.checks.frozen import exact, frozen_choices
 from training.audit.checks.noise import EVERYONE, NOBODY
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 
 FALSE_ALARM = 1e-10  # of one comparison
-DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 150  # of each mechanism in each silo
+DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
 
 Values = NDArray[np.float64]
 

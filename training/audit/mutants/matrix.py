@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from recsys.errors import TrainingError
-from training.audit.checks.suite import CHECKS, prepare, run_checks
+from training.audit.checks.suite import CHECKS, checked, prepare
 from training.audit.finding import Finding
 from training.audit.mutants.catalogue import MUTANTS
+from training.audit.mutants.expected import CAUGHT_BY
 
 CORRECT = "the correct build"
 
@@ -41,6 +42,7 @@ def run_matrix(
 ) -> Iterator[Verdict]:
     """The correct build's verdicts first, then each mutant's, as they are reached.
 
+    The correct build passes or fails all checks; a mutant is judged until one finds something.
     Raises TrainingError if a build crashed instead of being judged: a crash says nothing about privacy.
     """
     prepare()
@@ -50,10 +52,13 @@ def run_matrix(
 
 
 def judge(build: str, checks: Iterable[str] = CHECKS) -> Verdict:
-    """One build under the checks, in a child process that ends with it."""
+    """One build under the checks, in a child process that ends with it.
+
+    A mutant is asked for by the check that is meant to catch it first, and by others until one does.
+    """
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    child = context.Process(target=_run, args=(build, list(checks), sending))
+    child = context.Process(target=_run, args=(build, _ordered(build, checks), sending))
     child.start()
     sending.close()
     try:
@@ -66,11 +71,25 @@ def judge(build: str, checks: Iterable[str] = CHECKS) -> Verdict:
     return Verdict(build, found)
 
 
+def _ordered(build: str, checks: Iterable[str]) -> list[str]:
+    first = CAUGHT_BY.get(build)
+    return sorted(checks, key=lambda name: name != first)
+
+
+def _found(checks: list[str], *, all_of_them: bool) -> Findings:
+    found: Findings = {}
+    for name, findings in checked(checks):
+        found[name] = findings
+        if not all_of_them and not all(one.ok for one in findings):
+            break
+    return found
+
+
 def _run(build: str, checks: list[str], sending: Connection) -> None:
     broken = nullcontext() if build == CORRECT else MUTANTS[build].applied()
     try:
         with broken:
-            sending.send(run_checks(checks))
+            sending.send(_found(checks, all_of_them=build == CORRECT))
     except Exception as error:
         sending.send(f"{type(error).__name__}: {error}")
         raise
