@@ -11,12 +11,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training.audit.checks import chance
 from training.audit.checks.asked import Answers, Key, Question, asking
 from training.audit.checks.bench import SUMS, Bench, bench
-from training.audit.checks.frozen import frozen
+from training.audit.checks.frozen import Unreleased, frozen
 from training.audit.finding import Finding
 from training.config import POPULARITY, RHYTHM, TOWERS
 
@@ -141,7 +140,7 @@ def _odds(one: Values, other: Values) -> float:
 
 def _forked_source() -> Finding:
     """One source, made before two children are: each draws from its copy of it."""
-    source = SecureNoise()
+    source = Unreleased()
     source.normal(2, 1.0)
     here, one, other = (
         source.normal(LONGEST, 1.0),
