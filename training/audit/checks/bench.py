@@ -152,7 +152,7 @@ class Bench:
         self,
         towers: DpSgdPlan,
         *,
-        noise_multiplier: float = 20.0,
+        noise_multiplier: float = 17.9,
         target: float = 100.0,
         rounds: Mapping[str, int] = ONE_ROUND,
     ) -> PrivacyPlan:
