@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.silos.events import Event
 from serving.events.known import KnownEvents
-from serving.recommendations import endpoints
+from serving.recommendations import endpoints, service
 
 Replacement = tuple[object, str, object]
 
@@ -32,10 +32,9 @@ def server_knows_events_by_id_alone() -> Iterator[Replacement]:
 
 def server_ranks_by_what_its_customers_bought() -> Iterator[Replacement]:
     """Recommended items are put in the order of how often the silo's customers bought them."""
-    real = endpoints.recommend
 
     def recommend(state: Any, *args: Any) -> dict[str, Any]:
-        answer = real(state, *args)
+        answer = service.recommend(state, *args)
         bought = np.bincount(state.profiles._base.items, minlength=len(state.catalogue.item_ids))
         counts = dict(zip(state.catalogue.item_ids, bought.tolist(), strict=True))
         return answer | {"items": sorted(answer["items"], key=lambda item: -counts[item["item_id"]])}

@@ -10,13 +10,13 @@ from recsys.privacy.person import Person
 from training import node
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.config import TOWERS
+from training.spend import Reservation, reopen, reserve
 
 LARGE_DELTA = 1e-3
 
 
 def a_retried_block_is_free() -> Iterator[Replacement]:
     """A block that is asked for again was paid for already: its steps are drawn anew and not charged."""
-    reserve, reopen = node.reserve, node.reopen
     paid: dict[tuple[str, str, str], Any] = {}
 
     def reserve_once(ledger: Any, charge: Any) -> Any:
@@ -33,8 +33,6 @@ def a_retried_block_is_free() -> Iterator[Replacement]:
     def commit(self: Any) -> None:
         if not any(row.kind == "commit" and row.reservation == self.row for row in self._ledger.rows()):
             real(self)
-
-    from training.spend import Reservation
 
     real = Reservation.commit
     yield node, "reserve", reserve_once

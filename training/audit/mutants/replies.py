@@ -11,7 +11,7 @@ from flwr.app import Array, ArrayRecord
 
 from recsys.errors import PlanError
 from recsys.privacy import mechanisms
-from training import client_app, local
+from training import client_app, local, messages
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.messages import NOISED_SUM
 from training.node import Node
@@ -19,7 +19,7 @@ from training.node import Node
 
 def a_second_record_without_noise() -> Iterator[Replacement]:
     """The sum as it was leaves in a record of its own, under the name of the noised one: for debugging."""
-    kept, real = list[Any](), client_app.encode_reply
+    kept, real = list[Any](), messages.encode_reply
     noised = mechanisms.noised_sum
 
     def noised_sum(total: Any, *args: Any) -> Any:
@@ -38,7 +38,7 @@ def a_second_record_without_noise() -> Iterator[Replacement]:
 
 def the_sum_behind_the_noised_sum() -> Iterator[Replacement]:
     """A reply's array is twice as long: the noised sum, and behind it the sum."""
-    kept, real = list[Any](), client_app.encode_reply
+    kept, real = list[Any](), messages.encode_reply
     noised = mechanisms.noised_sum
 
     def noised_sum(total: Any, *args: Any) -> Any:
