@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,21 +15,25 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from recsys.errors import PlanError
-from recsys.privacy.budget import budget_report
+from recsys.privacy.budget import SiloBudget, budget_report
 from recsys.privacy.claim import statement
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from recsys.privacy.statement import DataKind
 from training.aggregation import mean_gradient
-from training.audit.checks.bench import SUMS, Bench, bench
+from training.audit.checks.bench import CAP, SUMS, Bench, bench
 from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
-from training.config import POPULARITY, TOWERS
+from training.config import POPULARITY, RHYTHM, TOWERS
 
 STEPS = 7
 FEW = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
+ROUNDS = {RHYTHM: 2, POPULARITY: 2}
 ROUNDING = 1e-6
+NOISE = 20.0  # multiplier of the bench's sums
+TENTH = 6e-4  # half of the last digit of a percentage, and rounding
+ALONE = "budget of one ledger alone"
 
 
 def charged_steps() -> list[Finding]:
@@ -37,43 +42,107 @@ def charged_steps() -> list[Finding]:
     subject, plan = Subject(world), world.plan(FEW)
     left = {name: len(subject.repeated(name, plan, 2)) for name in SUMS}
     left[TOWERS] = sum(1 for _ in subject.steps(plan, STEPS))
+    for name in ROUNDS:
+        left[name] += _in_rounds(subject, name)
     ledger = subject.node.ledger()
     rows = {"ledger": [(row.details["mechanism"], row.event) for row in subject.charges()]}
     rows["receipts"] = [(r.mechanism, r.event) for r in ledger.receipts() if r.kind == "reserve"]
     return [
-        _charged(where, name, released, [event for owner, event in charges if owner == name and event])
-        for where, charges in rows.items()
-        for name, released in left.items()
+        _repeated_step(world),
+        *(
+            _charged(where, name, released, [event for owner, event in charges if owner == name and event])
+            for where, charges in rows.items()
+            for name, released in left.items()
+        ),
     ]
+
+
+def _in_rounds(subject: Subject, name: str) -> int:
+    """All rounds of a sum, each asked for twice in the same words: how many sums were given."""
+    plan = subject.world.plan(FEW, rounds=ROUNDS)
+    numbers = [number for number in range(ROUNDS[name]) for _ in range(2)]
+    return sum(1 for number in numbers if len(subject.release(name, plan, number=number)))
+
+
+def _repeated_step(world: Bench) -> Finding:
+    """A coordinator that asks for one step twice, with the state of before the first time."""
+    subject, plan = Subject(world), world.plan(FEW)
+    requests = [world.request(TOWERS, plan, number=number, end=STEPS) for number in range(2)]
+    before = subject.node.release(requests[0]).block
+    subject.node.release(requests[1], before)
+    try:
+        subject.node.release(requests[1], before)
+    except PlanError:
+        return Finding("charged steps", True, 1, 1, "a step that is asked for twice is released once")
+    return Finding("charged steps", False, 2, 1, "a step that is asked for twice is released twice")
 
 
 def person_epsilon() -> list[Finding]:
     """The epsilon that is shown to persons, against the closed form for the releases of all their silos."""
     world = bench()
-    plan = world.plan(FEW)
+    plan = world.plan(FEW, noise_multiplier=NOISE)
     subjects = [Subject(world, silo=silo) for silo in range(len(world.federation.silos))]
-    for subject in subjects:
+    subjects.sort(key=lambda subject: subject.node.config.name)
+    for number, subject in enumerate(subjects):
         for name in SUMS:
             subject.release(name, plan)
-        _given_up(subject, plan)
+        # The last ones have spent more: whoever counts the first ones alone shows too little.
+        for _ in range(1 + 2 * number):
+            _given_up(subject, plan)
     ledgers = {subject.node.config.name: subject.node.ledger() for subject in subjects}
     spent = [_kept(Path(str(subject.node.config.ledger))) for subject in subjects]
     most = plan.max_silos_per_person
     exact = gaussian_epsilon(math.sqrt(math.fsum(sorted(spent)[-most:])), plan.delta)
+    least = gaussian_epsilon(math.sqrt(max(spent) + len(SUMS) / NOISE**2), plan.delta)
     report = budget_report(ledgers, max_silos_per_person=most, delta=plan.delta)
+    stated = statement(plan, ledgers, data_kind=DataKind.SIMULATED)
+    last = max(ledgers)
     shown = {
-        "statement": statement(plan, ledgers, data_kind=DataKind.SIMULATED).epsilon,
+        "statement": stated.epsilon,
+        "statement in plain words": _in_words(stated.in_plain_words, exact),
         "budget": report.person_epsilon,
+        ALONE: budget_report({last: ledgers[last]}, delta=plan.delta).person_epsilon,
         "budget by a file that says 1": _by_an_edited_file(ledgers, plan.delta, exact),
     }
     alone = {account.silo: (account.epsilon, account.delta) for account in report.silos}
     return [
-        *(_shown(where, epsilon, exact, most) for where, epsilon in shown.items()),
+        *(
+            _shown(where, epsilon, least if where == ALONE else exact, most)
+            for where, epsilon in shown.items()
+        ),
         *(
             _shown(subject.node.config.name, *_of_silo(alone[subject.node.config.name], mu2), 1)
             for subject, mu2 in zip(subjects, spent, strict=True)
         ),
+        *(
+            _shown(f"{silo} in the statement", shown, gaussian_epsilon(math.sqrt(mu2), plan.delta), 1)
+            for (silo, shown), mu2 in zip(stated.silo_epsilons.items(), spent, strict=True)
+        ),
+        _shown("the run in the statement", stated.run_epsilon, _of_run(plan), 1),
+        *(_left(account) for account in report.silos),
     ]
+
+
+def _in_words(words: str, exact: float) -> float:
+    """The epsilon by which somebody becomes as sure as the words say, which have a tenth of a percent."""
+    found = re.search(r"at most ([\d.]+)% sure", words)
+    sure = float(found[1]) / 100 if found else 0.0
+    off = abs(sure - 1 / (1 + math.exp(-exact)))
+    return exact if off <= TENTH or not found else math.log(max(sure, ROUNDING) / max(1 - sure, ROUNDING))
+
+
+def _of_run(plan: PrivacyPlan) -> float:
+    """What the plan's sums cost in one silo; its steps add to that."""
+    squared = math.fsum(release.event.steps / release.event.noise_multiplier**2 for release in plan.releases)
+    return gaussian_epsilon(math.sqrt(squared), plan.delta)
+
+
+def _left(account: SiloBudget) -> Finding:
+    """A cap that was not used up: what is left of it is less by what was spent."""
+    most = (account.cap or 0.0) - account.epsilon
+    left = math.inf if account.left is None else account.left
+    words = f"{account.silo}: {left:.4f} is said to be left of the cap; it is {most:.4f} at most"
+    return Finding("person epsilon", left <= most * (1 + ROUNDING / CAP), left, most, words)
 
 
 def _given_up(subject: Subject, plan: PrivacyPlan) -> None:

@@ -52,7 +52,7 @@ def independence() -> list[Finding]:
         "attempts, runs, restarts and processes": lambda a, b: a.moment != b.moment and a.stage == b.stage,
     }
     found = [_finding(kind, _pairs(drawn, alike)) for kind, alike in kinds.items()]
-    return [*found, _forked_source()]
+    return [*found, _sizes(drawn), _forked_source()]
 
 
 def plan_of(world: Bench) -> PrivacyPlan:
@@ -132,6 +132,17 @@ def _finding(kind: str, pairs: Sequence[tuple[Drawn, Drawn]]) -> Finding:
         f"{other.stage[6:]}) are so by chance {odds[worst]:.2g}"
     )
     return Finding("independence", odds[worst] >= FALSE_ALARM, odds[worst], FALSE_ALARM, words)
+
+
+def _sizes(drawn: Sequence[Drawn]) -> Finding:
+    """The release whose noise is least what was charged: a later round, step, attempt, run or process too."""
+    odds = [min(1.0, len(drawn) * chance.of_variance(one.noise)) for one in drawn]
+    worst = drawn[int(np.argmin(odds))]
+    words = (
+        f"noise of {len(drawn)} releases: that of {worst.stage[6:]}, round {worst.number} ({worst.moment}), "
+        f"is of its size by chance {min(odds):.2g}"
+    )
+    return Finding("independence", min(odds) >= FALSE_ALARM, min(odds), FALSE_ALARM, words)
 
 
 def _odds(one: Values, other: Values) -> float:
