@@ -49,6 +49,7 @@ WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
 # The last of the six weeks is held out, for the metrics to be measured on.
 SETTINGS = (
     "copurchase.top_items=60",
+    "season.years=2",
     "towers.embedding_dim=4",
     "until=2026-06-22T00:00:00Z",
     "privacy.shares.towers=0.4",
@@ -60,6 +61,7 @@ ONE_ROUND: Mapping[str, int] = MappingProxyType({})
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
+AWAY = 0.5  # how far a round's gradients of rhythms are taken from those of the round before it
 MEMORY = Path("/dev/shm")  # noqa: S108  a new folder in it, closed to others
 
 Values = NDArray[np.float32]
@@ -101,8 +103,9 @@ class Bench:
 
     @cached_property
     def published(self) -> NDArray[np.float64]:
-        """A popularity as the coordinator would publish it."""
-        return np.full(len(self.catalogue), 1 / len(self.catalogue))
+        """A popularity as the coordinator would publish it: a few items are bought by many (Zipf's law)."""
+        weights = 1.0 / np.arange(1, len(self.catalogue) + 1)
+        return np.asarray(weights / weights.sum())
 
     @cached_property
     def usual(self) -> NDArray[np.float64]:
@@ -186,7 +189,7 @@ class Bench:
             "fingerprint": plan.fingerprint(),
             "settings": self.settings.model_dump_json(),
         }
-        at = np.zeros(DIMENSIONS) if stage == RHYTHM else self.parameters
+        at = np.full(DIMENSIONS, AWAY * number) if stage == RHYTHM else self.parameters
         arrays: dict[str, NDArray[Any]] = {
             "popularity": self.published,
             "parameters": at,

@@ -11,15 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.errors import ThousandFacesError
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from recsys.silos.event_store import OnlineEventStore
 from training import egress
+from training.audit.checks import chance
 from training.audit.checks.asked import Question, asking
 from training.audit.checks.bench import SUMS, Bench, bench
+from training.audit.checks.edits import nobody
 from training.audit.checks.filed import bought
+from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
-from training.config import TOWERS
-from training.egress import Leaves
+from training.config import POPULARITY, TOWERS
+from training.egress import Leaves, Status
 from training.messages import HELLO, PLACES, RECEIPTS
 
 STEPS = 2
@@ -27,6 +31,8 @@ PLAN = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=S
 NOISE, TARGET = 40.0, 8.0  # within the caps that the silos were made with
 
 RECORDS = "records"
+REFUSED = 99  # a round beyond every plan
+FALSE_ALARM = 1e-9
 
 Captured = dict[tuple[str, ...], Any]
 
@@ -56,7 +62,27 @@ def egress_of_a_run() -> list[Finding]:
             _none(f"replies are refusals ({what})", _refusals(other)),
             _none(f"sums are alike on both worlds ({what})", _copied(whole, other)),
         ]
-    return [*found, _none("replies are refusals", _refusals(everything))]
+    return [*found, _none("replies are refusals", _refusals(everything)), *_of_nobody()]
+
+
+def _of_nobody() -> list[Finding]:
+    """A silo without a customer: it answers like any other, and what it sends is all noise."""
+    world = bench()
+    subject, plan = Subject(world, edit=nobody), world.plan(PLAN)
+    refused, odds = list[str](), 1.0
+    for name in (*SUMS, TOWERS):
+        try:
+            values = next(subject.steps(plan, STEPS)) if name == TOWERS else subject.release(name, plan)
+        except ThousandFacesError:
+            refused.append(name)
+            continue
+        std = PLAN.noise_std if name == TOWERS else plan.release(name).noise_std
+        odds = min(odds, chance.of_variance(values.astype(np.float64) / std))
+    words = f"noise of a silo without a customer is of its size by chance {odds:.2g}"
+    return [
+        _none("sums are refused where there is no customer", refused),
+        Finding("egress", odds >= FALSE_ALARM, odds, FALSE_ALARM, words),
+    ]
 
 
 def _undeclared(replies: Captured) -> list[str]:
@@ -70,7 +96,21 @@ def _different(one: Captured, other: Captured) -> list[str]:
 
 
 def _refusals(replies: Captured) -> list[str]:
-    return [" ".join(key) for key, value in replies.items() if key[-1] == "status" and value != "ok"]
+    """Replies that are refusals, and those to what has to be refused if they say more than their code."""
+    told = [" ".join(key) for key, value in replies.items() if key[-1] == "status" and _is_odd(key, value)]
+    return told + [
+        " ".join(key) for key, value in replies.items() if key[2] == str(REFUSED) and _says(key, value)
+    ]
+
+
+def _is_odd(key: tuple[str, ...], status: str) -> bool:
+    return status != (Status.PLAN_REFUSED if key[2] == str(REFUSED) else Status.OK)
+
+
+def _says(key: tuple[str, ...], value: Any) -> bool:
+    """Whether a field of a refusal is no echo of what was asked."""
+    echo = {"stage": key[1], "round": int(key[2]), "status": Status.PLAN_REFUSED}
+    return key[-2] != RECORDS and key[-1] != "silo" and echo.get(key[-1]) != value
 
 
 def _copied(one: Captured, other: Captured) -> list[str]:
@@ -115,6 +155,7 @@ def _with_impossible_rows(world: Bench) -> Bench:
         {"event": "no such event"},
         {"item_id": "no such item"},
         {"timestamp": one["timestamp"].replace(year=2200)},
+        {"timestamp": None},
         {"event_id": ""},
         {"price": -1.0},
     ]
@@ -154,7 +195,7 @@ def _replies(world: Bench, *, silos: int | None = None) -> Iterator[tuple[tuple[
 def _questions() -> list[Question]:
     sums = [(f"train.{name}", 0) for name in SUMS]
     steps = [(f"train.{TOWERS}", number) for number in range(STEPS)]
-    return [(HELLO, 0), (PLACES, 0), *sums, *steps, (RECEIPTS, 0)]
+    return [(HELLO, 0), (PLACES, 0), *sums, *steps, (f"train.{POPULARITY}", REFUSED), (RECEIPTS, 0)]
 
 
 def _comparable(name: str, value: Any) -> Any:

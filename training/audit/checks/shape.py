@@ -17,8 +17,8 @@ from training.audit.finding import Finding
 from training.config import TOWERS
 
 FALSE_ALARM = 1e-10  # of one comparison
-STEPS = 2.0 ** -np.arange(4, 17)
-"""Of standard deviations, and of 1: from what is as good as continuous to what float32 resolves."""
+STEPS = 2.0 ** -np.arange(4, 20)
+"""In standard deviations: from steps that noise hardly feels to what float32 resolves."""
 PHASED = 4_096  # draws that are looked at for steps
 DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
 
