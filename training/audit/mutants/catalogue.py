@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from training.audit.mutants import books, gradients, noise, persons, sampling, shapes, telling
+from training.audit.mutants import (
+    books,
+    corners,
+    gradients,
+    later,
+    noise,
+    persons,
+    sampling,
+    shapes,
+    shown,
+    telling,
+)
 from training.audit.mutants.registry import Mutant, mutants_of
 
 GROUP = "thousandfaces.audit_mutants"
@@ -17,5 +28,8 @@ MUTANTS: dict[str, Mutant] = (
     | shapes.MUTANTS
     | persons.MUTANTS
     | telling.MUTANTS
+    | later.MUTANTS
+    | corners.MUTANTS
+    | shown.MUTANTS
     | mutants_of(*(point.load() for point in entry_points(group=GROUP)))
 )
