@@ -105,23 +105,24 @@ def as_whale(
     customer: str,
     *,
     times: int,
-    hours: int = 5,
+    hours: int = 10,
     quantity: float = 1.0,
     kinds: Sequence[str] = ("purchase",),
     last: datetime | None = None,
+    most: int | None = None,
 ) -> Edit:
-    """This customer has bought every item of the silo `times` over, five hours apart.
+    """This customer has bought every item of the silo `times` over, ten hours apart.
 
-    Of that, the events that a silo keeps of one customer go back for more than a year. hours: between two
+    Of that, the events that a silo keeps of one customer go back for more than two years. hours: between two
     events; kinds: what happened, in turns, in each of the silo's stores in turns; last: when it ended, the
-    customer's first event in the table if left out
+    customer's first event in the table if left out; most: of how many items, all if left out
     """
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
         if table is not Table.INTERACTIONS:
             return rows
         one = rows.filter(pc.equal(rows["customer_id"], customer)).slice(0, 1).to_pylist()[0]
-        items = sorted(set(rows["item_id"].to_pylist())) * times
+        items = sorted(set(rows["item_id"].to_pylist()))[:most] * times
         stores = sorted(set(rows["store_id"].drop_null().to_pylist())) or [None]
         bought = [
             one
@@ -137,19 +138,5 @@ def as_whale(
         ]
         added = pa.Table.from_pylist(bought, schema=rows.schema)
         return pa.concat_tables([without(customer)(table, rows), added])
-
-    return edit
-
-
-def with_few(customer: str, count: int) -> Edit:
-    """Of this customer's events only the purchases of so many items are left, one of each."""
-
-    def edit(table: Table, rows: pa.Table) -> pa.Table:
-        if table is not Table.INTERACTIONS:
-            return rows
-        bought = pc.and_(pc.equal(rows["customer_id"], customer), pc.equal(rows["event"], "purchase"))
-        firsts = {row["item_id"]: row for row in rows.filter(bought).to_pylist()}
-        kept = pa.Table.from_pylist(list(firsts.values())[:count], schema=rows.schema)
-        return pa.concat_tables([without(customer)(table, rows), kept])
 
     return edit

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys.errors import ThousandFacesError
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
-from recsys.silos.event_store import OnlineEventStore
 from training import egress
 from training.audit.checks import chance
 from training.audit.checks.asked import Question, asking
 from training.audit.checks.bench import SUMS, Bench, bench
 from training.audit.checks.edits import nobody
-from training.audit.checks.filed import bought
 from training.audit.checks.subject import Subject
+from training.audit.checks.worlds import with_impossible_rows, with_online
 from training.audit.finding import Finding
 from training.config import POPULARITY, TOWERS
 from training.egress import Leaves, Status
@@ -43,10 +39,10 @@ def egress_of_a_run() -> list[Finding]:
     Silos have online events too. The third world has a customer more whose every row is impossible.
     """
     worlds = {
-        "one customer": _with_online(bench().neighbour),
-        "impossible rows": _with_impossible_rows(_with_online(bench())),
+        "one customer": with_online(bench().neighbour),
+        "impossible rows": with_impossible_rows(with_online(bench())),
     }
-    everything = dict(_replies(_with_online(bench())))
+    everything = dict(_replies(with_online(bench())))
     found = list[Finding]()
     for what, world in worlds.items():
         # The worlds differ in the first silo's files; the others have the same.
@@ -126,49 +122,6 @@ def _form(value: Any) -> tuple[str, ...]:
 def _none(what: str, found: list[str]) -> Finding:
     examples = f" ({', '.join(found[:3])})" if found else ""
     return Finding("egress", not found, len(found), 0, f"{len(found)} {what}{examples}")
-
-
-def _with_online(world: Bench) -> Bench:
-    """A copy whose first silo trains on what serving took in as well; of those who are in its tables."""
-    copy = world.copy()
-    silo = copy.federation.silo_configs()[0]
-    store = OnlineEventStore(silo.online or silo.folder / "online.sqlite")
-    rows = pq.read_table(silo.folder / "interactions.parquet").slice(0, 500).to_pylist()
-    for number, row in enumerate(rows):
-        name, last = f"online-{number}", row["timestamp"]
-        store.append(
-            bought(row["customer_id"], [row["item_id"]], [name], last.replace(tzinfo=last.tzinfo or UTC))
-        )
-    store.close()
-    return copy
-
-
-def _with_impossible_rows(world: Bench) -> Bench:
-    """One consenting customer more, who has bought what is not there, never, in numbers that are none."""
-    folder = world.federation.silo_configs()[0].folder
-    rows, customers = (pq.read_table(folder / f"{table}.parquet") for table in ("interactions", "customers"))
-    one = rows.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible"}
-    wrong: list[dict[str, Any]] = [
-        {"quantity": float("nan")},
-        {"quantity": -1e300},
-        {"quantity": float("inf")},
-        {"event": "no such event"},
-        {"item_id": "no such item"},
-        {"timestamp": one["timestamp"].replace(year=2200)},
-        {"timestamp": None},
-        {"event_id": ""},
-        {"price": -1.0},
-    ]
-    broken = [
-        one | {"event_id": f"{number}"} | {k: v for k, v in odd.items() if k in one}
-        for number, odd in enumerate(wrong)
-    ]
-    newcomer = customers.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible", "consent_training": True}
-    newcomer |= {"person_key": "impossible"} if "person_key" in newcomer else {}
-    for table, name, added in ((rows, "interactions", broken), (customers, "customers", [newcomer])):
-        grown = pa.concat_tables([table, pa.Table.from_pylist(added, schema=table.schema)])
-        pq.write_table(grown, folder / f"{name}.parquet")
-    return world
 
 
 def plan_of(world: Bench) -> PrivacyPlan:

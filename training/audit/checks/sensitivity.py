@@ -18,7 +18,6 @@ from training.audit.checks.edits import (
     busiest,
     trained_customers,
     unchanged,
-    with_few,
     without,
 )
 from training.audit.checks.frozen import exact, frozen
@@ -78,7 +77,7 @@ def _sensitivity(*names: str) -> list[Finding]:
         "a whale of much that is new, held out": as_whale(
             customer, times=1, hours=1, last=until and until + DAY
         ),
-        **{f"a customer of {count} purchases": with_few(customer, count) for count in FEW},
+        **{f"a customer of {count} purchases": as_whale(customer, times=1, most=count) for count in FEW},
         **{f"a whale of {n:g} at a time": as_whale(customer, times=2, quantity=n) for n in QUANTITIES},
         **{f"a whale of {kind}": as_whale(customer, times=2, kinds=("purchase", kind)) for kind in KINDS},
     }

@@ -14,6 +14,7 @@ from training.audit.mutants import (
     sampling,
     shapes,
     shown,
+    sources,
     telling,
 )
 from training.audit.mutants.registry import Mutant, mutants_of
@@ -29,6 +30,7 @@ MUTANTS: dict[str, Mutant] = (
     | persons.MUTANTS
     | telling.MUTANTS
     | later.MUTANTS
+    | sources.MUTANTS
     | corners.MUTANTS
     | shown.MUTANTS
     | mutants_of(*(point.load() for point in entry_points(group=GROUP)))

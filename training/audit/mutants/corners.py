@@ -82,13 +82,13 @@ def each_area_is_scaled_by_itself() -> Iterator[Replacement]:
     yield demand, "_parts", parts
 
 
-def big_new_baskets_count_twice() -> Iterator[Replacement]:
+def big_new_baskets_count_three_times() -> Iterator[Replacement]:
     """A held-out basket of many items is measured more surely, and so weighs more."""
     real = evaluation.contribution
 
     def contribution(split: Any, published: Any) -> Sum:
         big = np.diff(split.targets.offsets) >= 15
-        return np.asarray(real(split, published) * np.where(big, 2.0, 1.0)[:, None])
+        return np.asarray(real(split, published) * np.where(big, 3.0, 1.0)[:, None])
 
     yield evaluation, "contribution", contribution
 
@@ -168,7 +168,7 @@ MUTANTS = mutants_of(
     pairs_of_a_skewed_popularity_count_twice,
     each_year_is_scaled_by_itself,
     each_area_is_scaled_by_itself,
-    big_new_baskets_count_twice,
+    big_new_baskets_count_three_times,
     demand_ends_with_the_newest_purchase,
     no_rank_is_the_first_rank,
     small_silos_have_little_noise,

@@ -1,25 +1,17 @@
-"""Builds that are sound at first: broken in later steps, rounds and requests, or in where samples lie."""
+"""Builds that are sound at first: broken in later steps and rounds, and when they are asked again."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES256
-from cryptography.hazmat.primitives.ciphers.modes import CTR
 from numpy.typing import NDArray
 
 from recsys.models import rhythm
 from recsys.privacy.clipping import clip_rows, on_grid
-from recsys.privacy.mechanisms import SecureNoise
-from recsys.privacy.tally import Sample
 from training import local, node
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.engine import _NoisingOptimizer
@@ -118,71 +110,6 @@ def steps_are_not_claimed() -> Iterator[Replacement]:
     yield node, "claim", lambda *_: 0
 
 
-def pairs_are_sampled_together() -> Iterator[Replacement]:
-    """One coin is thrown for a household: for two customers who stand beside each other."""
-
-    def poisson_sample(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
-        sampled = np.flatnonzero(np.repeat(self.bernoulli((n + 1) // 2, rate), 2)[:n])
-        self.tally.samples.append(Sample(rate, n, len(sampled)))
-        return sampled
-
-    yield SecureNoise, "poisson_sample", poisson_sample
-
-
-def a_sample_now_and_then_is_an_earlier_one() -> Iterator[Replacement]:
-    """Every eighth sample is that of four steps before: what was loaded is used again."""
-    drawn = list[NDArray[np.bool_]]()
-
-    def poisson_sample(self: SecureNoise, n: int, rate: float) -> NDArray[np.int64]:
-        drawn.append(self.bernoulli(n, rate))
-        again = len(drawn) % 8 == 0 and len(drawn[-5]) == n
-        sampled = np.flatnonzero(drawn[-5] if again else drawn[-1])
-        self.tally.samples.append(Sample(rate, n, len(sampled)))
-        return sampled
-
-    yield SecureNoise, "poisson_sample", poisson_sample
-
-
-def key_from_the_clock() -> Iterator[Replacement]:
-    """Noise is keyed by the time in nanoseconds, which nobody could guess, as somebody thought."""
-    yield SecureNoise, "_rekey", _keyed(lambda: hashlib.sha256(str(time.time_ns()).encode()).digest())
-
-
-def key_of_two_bytes() -> Iterator[Replacement]:
-    """The operating system is asked for two bytes of a key, and the rest is filled up."""
-    yield SecureNoise, "_rekey", _keyed(lambda: os.urandom(2) + bytes(30))
-
-
-def _keyed(make: Any) -> Any:
-    def rekey(self: SecureNoise) -> None:
-        self._stream = Cipher(AES256(make()), CTR(bytes(16))).encryptor()
-        self._process = os.getpid()
-
-    return rekey
-
-
-def noise_adds_up_to_nothing() -> Iterator[Replacement]:
-    """Noise is centred, so that totals stay as they are: they leave without any."""
-    real = SecureNoise._normals
-
-    def normals(self: SecureNoise, size: int, scale: float) -> NDArray[np.float64]:
-        drawn = real(self, size, scale)
-        return np.asarray((drawn - drawn.mean()) * (size / max(size - 1, 1)) ** 0.5)
-
-    yield SecureNoise, "_normals", normals
-
-
-def noise_of_another_size_each_time() -> Iterator[Replacement]:
-    """Noise is a tenth smaller in half of the releases and larger in the others: right on the whole."""
-    real = SecureNoise._normals
-
-    def normals(self: SecureNoise, size: int, scale: float) -> NDArray[np.float64]:
-        smaller = os.urandom(1)[0] < 128
-        return np.asarray(real(self, size, scale) * (0.81 if smaller else 1.19) ** 0.5)
-
-    yield SecureNoise, "_normals", normals
-
-
 MUTANTS = mutants_of(
     later_steps_have_half_the_noise,
     later_steps_count_twice,
@@ -190,9 +117,4 @@ MUTANTS = mutants_of(
     rhythms_are_clipped_at_their_start_alone,
     asked_twice_charged_once,
     steps_are_not_claimed,
-    pairs_are_sampled_together,
-    a_sample_now_and_then_is_an_earlier_one,
-    key_from_the_clock,
-    key_of_two_bytes,
-    noise_adds_up_to_nothing,
 )
