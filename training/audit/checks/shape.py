@@ -16,13 +16,13 @@ from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 
+Values = NDArray[np.float64]
+
 FALSE_ALARM = 1e-10  # of one comparison
-STEPS = 2.0 ** -np.arange(4, 20)
+STEPS: Values = np.exp2(-np.arange(4.0, 20.0))
 """In standard deviations: from steps that noise hardly feels to what float32 resolves."""
 PHASED = 4_096  # draws that are looked at for steps
 DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
-
-Values = NDArray[np.float64]
 
 
 def shape_of_sums() -> list[Finding]:

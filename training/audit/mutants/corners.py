@@ -10,13 +10,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from recsys.data.consent import consented_for_training
 from recsys.data.contracts import Table
 from recsys.data.history import EventType, Histories, Ordering
 from recsys.errors import ConfigError
 from recsys.models import copurchase, demand, popularity, season
+from recsys.privacy.mechanisms import noised_sum
 from recsys.silos.files import FileSilo
 from training import client_app, evaluation, exact, loading, local
 from training.audit.mutants.registry import Replacement, mutants_of
+from training.scopes import demand_scope
 
 Sum = NDArray[np.float64]
 
@@ -100,7 +103,7 @@ def demand_ends_with_the_newest_purchase() -> Iterator[Replacement]:
         histories = data.dataset.histories
         known = exact.end_day(settings, histories.utc_offset_seconds)
         end = int(histories.baskets().max()) + 1 if len(histories.items) else known
-        scope = exact.demand_scope(data.dataset.catalogue, published, settings.demand, end)
+        scope = demand_scope(data.dataset.catalogue, published, settings.demand, end)
         return demand.contribution(histories, scope)
 
     yield local, "demand_units", demand_units
@@ -108,7 +111,7 @@ def demand_ends_with_the_newest_purchase() -> Iterator[Replacement]:
 
 def no_rank_is_the_first_rank() -> Iterator[Replacement]:
     """A customer without a rank counts as one who is in no other silo."""
-    real = loading.consented_for_training
+    real = consented_for_training
 
     def consented(interactions: Any, customers: Any, **kwargs: Any) -> Any:
         place = customers.schema.get_field_index("person_rank")
@@ -121,13 +124,13 @@ def no_rank_is_the_first_rank() -> Iterator[Replacement]:
 
 def small_silos_have_little_noise() -> Iterator[Replacement]:
     """In a silo of a few customers noise would hide everything, so that it gets a quarter."""
-    real = local.noised_sum
+    real = noised_sum
 
-    def noised_sum(total: Sum, plan: Any, noise: Any, customers: int) -> NDArray[np.float32]:
+    def quieter(total: Sum, plan: Any, noise: Any, customers: int) -> NDArray[np.float32]:
         values = real(total, plan, noise, customers)
         return values if customers >= 20 else ((values + 3 * total) / 4).astype(np.float32)
 
-    yield local, "noised_sum", noised_sum
+    yield local, "noised_sum", quieter
 
 
 def a_silo_of_nobody_fails() -> Iterator[Replacement]:

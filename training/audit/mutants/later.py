@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from recsys.models import rhythm
 from recsys.privacy.clipping import clip_rows, on_grid
+from recsys.privacy.mechanisms import noised_sum as noised
+from recsys.privacy.tally import Assumed
 from training import local, node
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.engine import _NoisingOptimizer
 from training.node import Node
-from training.spend import _KEY, Assumed, Reservation, Reserved
+from training.spend import _KEY, Reservation, Reserved
+from training.spend import spending as spend_under
 
 
 def later_steps_have_half_the_noise() -> Iterator[Replacement]:
@@ -51,7 +54,7 @@ def later_steps_count_twice() -> Iterator[Replacement]:
 
 def later_rounds_of_sums_have_half_the_noise() -> Iterator[Replacement]:
     """A sum that was released before needs less noise, as somebody thought."""
-    number, release, noised = [0], Node.release, local.noised_sum
+    number, release = [0], Node.release
 
     def numbered(self: Node, request: Any, block: Any = None) -> Any:
         number[0] = request.number("round")
@@ -83,7 +86,7 @@ def rhythms_are_clipped_at_their_start_alone() -> Iterator[Replacement]:
 
 def asked_twice_charged_once() -> Iterator[Replacement]:
     """A retry of a request is not charged again, though its noise is drawn anew."""
-    asked, charged, release, real = list[Any](), dict[object, int](), Node.release, node.spending
+    asked, charged, release, real = list[Any](), dict[object, int](), Node.release, spend_under
 
     def noted(self: Node, request: Any, block: Any = None) -> Any:
         asked[:] = [request.number(name) for name in ("attempt", "round")]

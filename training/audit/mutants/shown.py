@@ -10,6 +10,8 @@ from typing import Any
 
 from recsys.privacy import accountant, budget, chain, claim, ledger_approval, ledger_limits, person
 from recsys.privacy.events import PrivacyEvent
+from recsys.privacy.ledger_rows import read_event
+from recsys.privacy.ledger_schema import VALUES
 from recsys.privacy.statement import PrivacyStatement
 from training import coordinator
 from training.audit.mutants.registry import Replacement, mutants_of
@@ -71,7 +73,7 @@ def what_was_never_closed_fills_no_cap() -> Iterator[Replacement]:
     """Caps compose what was committed: a process that died has released nothing, as somebody thought."""
 
     def read_charged(session: Any) -> list[PrivacyEvent]:
-        return [ledger_limits.read_event(row) for row in session.run(COMMITTED)]
+        return [read_event(row) for row in session.run(COMMITTED)]
 
     yield ledger_limits, "read_charged", read_charged
 
@@ -95,7 +97,7 @@ def words_of_rows_are_not_hashed() -> Iterator[Replacement]:
     """A row's hash covers its numbers, and not who asked, for which run, under which plan."""
 
     def row_hash(row: Mapping[str, Any]) -> str:
-        values = {name: row[name] for name in chain.VALUES if name != "details"}
+        values = {name: row[name] for name in VALUES if name != "details"}
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=repr).encode()).hexdigest()
 
     yield chain, "row_hash", row_hash
