@@ -67,6 +67,7 @@ CAUGHT_BY: dict[str, str] = {
     "key_of_two_bytes": "freshness",
     "noise_adds_up_to_nothing": "shape_of_sums",
     "noise_of_another_size_each_time": "shape_of_sums",
+    "noise_on_a_grid": "shape_of_sums",
     "an_empty_batch_gets_a_customer": "shape_of_steps",
     "who_dismisses_counts_three_times": "sensitivity_of_sums",
     "one_pair_counts_three_times": "sensitivity_of_sums",

@@ -87,6 +87,16 @@ def noise_adds_up_to_nothing() -> Iterator[Replacement]:
     yield SecureNoise, "_normals", normals
 
 
+def noise_on_a_grid() -> Iterator[Replacement]:
+    """Noise is drawn in whole steps, and the sum is not: its finer digits leave as they are."""
+    real = SecureNoise._normals
+
+    def normals(self: SecureNoise, size: int, scale: float) -> NDArray[np.float64]:
+        return np.asarray(np.round(real(self, size, 1.0) * 2.0**18) * (2.0**-18 * scale))
+
+    yield SecureNoise, "_normals", normals
+
+
 def noise_of_another_size_each_time() -> Iterator[Replacement]:
     """Noise is a tenth smaller in half of the releases and larger in the others: right on the whole."""
     real = SecureNoise._normals
@@ -106,4 +116,5 @@ MUTANTS = mutants_of(
     key_of_two_bytes,
     noise_adds_up_to_nothing,
     noise_of_another_size_each_time,
+    noise_on_a_grid,
 )
