@@ -64,7 +64,7 @@ def egress_of_a_run() -> list[Finding]:
 def _of_nobody() -> list[Finding]:
     """A silo without a customer: it answers like any other, and what it sends is all noise."""
     world = bench()
-    subject, plan = Subject(world, edit=nobody), world.plan(PLAN)
+    subject, plan = Subject(world, edit=nobody), plan_of(world)
     refused, odds = list[str](), 1.0
     for name in (*SUMS, TOWERS):
         try:

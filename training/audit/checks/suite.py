@@ -79,6 +79,7 @@ def prepare() -> None:
         world.plan(towers).epsilon()
     for plan in (shape.plan_of(world), independence.plan_of(world), books.small_plan(world)):
         plan.epsilon()
+    world.plan(accounting.FEW, rounds=accounting.ROUNDS).epsilon()
     egress.plan_of(world.neighbour).epsilon()
     published.plan_of(world).epsilon()
     dependency_hash()
