@@ -35,7 +35,8 @@ def append(connection: sqlite3.Connection, events: Sequence[Event], latest: date
     """Store a batch inside the caller's transaction.
 
     An event with an id that the customer has and the same content is a duplicate and changes nothing. One
-    with other content, outside the contract, or from after `latest` (aware), refuses that customer's events of the batch.
+    with other content, outside the contract, or from after `latest` (aware), refuses that customer's events
+    of the batch.
 
     Guarantee: what is stored of a customer, and why not, depends on that customer's events alone, of those
     stored before and of the batch. Raises sqlite3.Error for the file's sake alone.

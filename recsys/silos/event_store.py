@@ -51,8 +51,8 @@ class OnlineEventStore:
         """Store a batch in one transaction: each customer's events whole or not at all.
 
         An event with an id that the customer has and the same content is a duplicate and changes nothing. One
-        with other content (EventConflictError), from the future or outside the contract (DataContractError), refuses that
-        customer's events of the batch, and no other's.
+        with other content (EventConflictError), from the future or outside the contract (DataContractError),
+        refuses that customer's events of the batch, and no other's.
 
         Guarantee: what is stored of a customer, and why not, depends on that customer's events alone, of
         those stored before and of the batch. Raises sqlite3.Error for the file's sake alone; then nothing of

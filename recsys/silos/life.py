@@ -120,7 +120,7 @@ def _source(path: Path, raw: pa.Table) -> Source:
         kind = raw[column].type
         kind = kind.value_type if pt.is_dictionary(kind) else kind
         if not any(accepts(kind) for accepts in _ACCEPTS[column]):
-            raise source.error(f"wrong type {kind}", "write " + _REMEDIES[column], column=column)
+            raise source.error("wrong type", "write " + _REMEDIES[column], column=column)
     days = raw["day"]
     return Source(str(path), raw.set_column(raw.schema.get_field_index("day"), "day", days.cast(pa.string())))
 

@@ -34,10 +34,7 @@ def sift_raw(path: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def _by_column(path: Path, columns: Sequence[str]) -> pa.Table:
-    """DuckDB refuses a column for one text that is not UTF-8, or one time beyond its own; Arrow does not.
-
-    Old timestamps (INT96) are read in microseconds by both: in nanoseconds, years after 2262 become others.
-    """
+    """DuckDB refuses a column for one text that is not UTF-8, or one time beyond its own; Arrow does not."""
     read = {name: _column(path, name) for name in columns}
     rows = len(next(iter(read.values())))
     sound = pa.array(np.ones(rows, np.bool_))
@@ -54,7 +51,7 @@ def _column(path: Path, name: str) -> pa.ChunkedArray:
         return read_raw(path, [name])[name]
     except DataContractError:
         try:
-            return pq.read_table(path, columns=[name], coerce_int96_timestamp_unit="us")[name]
+            return pq.read_table(path, columns=[name])[name]
         except (OSError, pa.ArrowException) as error:
             raise damaged(path, str(error)) from None
 
