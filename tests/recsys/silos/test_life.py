@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -135,10 +134,7 @@ def test_of_a_customer_with_a_broken_row_no_date_is_used(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-@pytest.mark.parametrize("read", [sound_life_dates, read_life_dates])
-def test_a_column_of_no_dates_is_named_whatever_days_stand_in_it(
-    tmp_path: Path, unit: str, read: Callable[[Path], object]
-) -> None:
+def test_a_column_of_no_dates_is_named_whatever_days_stand_in_it(tmp_path: Path, unit: str) -> None:
     path, said = tmp_path / "life.parquet", set[str]()
     for days in ([10**9], [10**9, 2**62], [10**9, None]):
         count = len(days)
@@ -146,8 +142,10 @@ def test_a_column_of_no_dates_is_named_whatever_days_stand_in_it(
         rows = {"customer_id": ["b", "a"][:count], "kind": ["birth"] * count, "day": when}
         pq.write_table(pa.table(rows | {"consent": [True] * count}), path)
         with pytest.raises(DataContractError, match="column 'day': wrong type") as caught:
-            read(path)
+            sound_life_dates(path)
         said.add(str(caught.value))
+        with pytest.raises(DataContractError, match=r"life\.parquet"):
+            read_life_dates(path)
     assert len(said) == 1
 
 

@@ -1,4 +1,4 @@
-"""What a Parquet file has in a row comes out of it alike, whichever library a broken row makes it be read by."""
+"""A row of a Parquet file is read alike, whichever library a broken one beside it makes read the file."""
 
 from __future__ import annotations
 
