@@ -13,7 +13,8 @@ from recsys.data.judges import Convert, Judge, converted_each
 NAIVE = pa.timestamp("us")
 UTC = pa.timestamp("us", tz="UTC")
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
-LIKELY_ZONED = r"[T ].*(Z|[+-][\d:]+)$"  # tried together, for speed alone: what a row is, the casts say
+LIKELY_ZONED, LIKELY_WHOLE = r"[T ].*(Z|[+-][\d:]+)$", r"^-?\d+$"
+"""What is tried together, for speed alone: what a row is, the casts say."""
 WRITE_ISO = "write ISO 8601 (2024-05-31T14:05:00 or 2024-05-31T14:05:00+02:00) or Unix seconds"
 NOT_A_TIME = "wrong type, expected a time"
 
@@ -68,9 +69,10 @@ def _forms(values: pa.ChunkedArray, casts: tuple[Convert, ...]) -> pa.ChunkedArr
     try:
         return form(values)
     except pa.ArrowInvalid:
-        likely = pc.match_substring_regex(values, LIKELY_ZONED).fill_null(False)
-        zoned, others = (_only(values, where) for where in (likely, pc.invert(likely)))
-        return pc.if_else(likely, converted_each(zoned, form), converted_each(others, form))
+        zoned, whole = (pc.match_substring_regex(values, likely) for likely in (LIKELY_ZONED, LIKELY_WHOLE))
+        alike = (zoned, whole, pc.invert(pc.or_(zoned, whole)))
+        found = [_only(converted_each(_only(values, rows), form), rows) for rows in alike]
+        return pc.coalesce(*found)
 
 
 def _require_one_form(
