@@ -133,7 +133,6 @@ def _account(silo: str, sources: Sources, default: float, caps: Mapping[str, Cap
     proved = sources.proved(silo)
     events = events_of([one.charged for one in proved])
     spent = accountant.epsilon(events, at)
-    verified = main.ledger.verify()
     return SiloBudget(
         silo=silo,
         epsilon=spent,
@@ -142,9 +141,9 @@ def _account(silo: str, sources: Sources, default: float, caps: Mapping[str, Cap
         left=max(0.0, cap.epsilon - spent) if cap else None,
         releases=len(events),
         open_releases=sum(one.closed is None for one in proved),
-        rows=verified.rows,
-        head=verified.head,
-        chain_ok=all(one.ledger.verify().ok for one in sources.holding(silo)),
+        rows=main.verified.rows,
+        head=main.verified.head,
+        chain_ok=all(one.verified.ok for one in sources.holding(silo)),
         voided_releases=sum(one.closed == "void" for one in proved),
         purposes=_purposes(main.rows, main.ledger.caps(), at) if own else (),
         waiting=tuple(row.details for one in own for row in waiting(one.rows)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsys.privacy import ledger_views as views
+from recsys.privacy.chain import Verification
 from recsys.privacy.ledger import Ledger, Row
 from recsys.privacy.reservations import Reservation, lacking, merged
 from recsys.words import counted
@@ -23,6 +24,7 @@ class Source:
     name: str
     ledger: Ledger
     rows: tuple[Row, ...]
+    verified: Verification
     own: Reservations
     mirrored: Reservations
 
@@ -83,4 +85,4 @@ def _all_of(silo: str, sources: tuple[Source, ...]) -> list[Reservation]:
 def _source(name: str, ledger: Ledger) -> Source:
     rows = ledger.rows()
     own, mirrored = views.own_reservations(rows), views.mirrored_reservations(rows)
-    return Source(name, ledger, rows, own if own or mirrored else {name: ()}, mirrored)
+    return Source(name, ledger, rows, ledger.verify(), own if own or mirrored else {name: ()}, mirrored)
