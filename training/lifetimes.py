@@ -28,7 +28,7 @@ Lifetimes = dict[str, list[Charged]]
 
 @dataclass(frozen=True)
 class Known:
-    """All charges that are known, by silo; shortened: silos whose ledger now says less than is known of it."""
+    """All known charges, by silo; shortened: silos whose ledger now says less than is known of it."""
 
     charged: Lifetimes
     shortened: tuple[str, ...]

@@ -104,8 +104,9 @@ def budget_report(
     max_silos_per_person: at least so many, and all silos if neither it nor any row says how many. caps:
     configured caps, for silos whose ledger has none yet. PlanError for fewer silos than rows recorded.
 
-    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given, and never less than
-    what any of them proves. The person's covers silos that their rows name too (see `recsys.privacy.person`): leaving a ledger out does not make it smaller.
+    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given, and never less than what
+    any of them proves. The person's covers silos that their rows name too (see `recsys.privacy.person`):
+    leaving a ledger out does not make it smaller.
     """
     sources = Sources.of(ledgers)
     accounts = [_account(silo, sources, delta, caps or {}) for silo in sources.silos]

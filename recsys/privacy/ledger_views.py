@@ -36,7 +36,7 @@ def own_reservations(rows: Rows) -> dict[str, tuple[Reservation, ...]]:
         if row.kind == "reserve" and row.event:
             told, end = Charged.from_details(row.event, row.details), closing.get(row.id)
             marks = frozenset((one.id, one.hash) for one in (row, end) if one)
-            found.setdefault(row.silo, []).append(Reservation(row.id, marks, told, end and end.kind))
+            found.setdefault(row.silo, []).append(Reservation(row.id, marks, told, end.kind if end else None))
     return {silo: tuple(reservations) for silo, reservations in found.items()}
 
 

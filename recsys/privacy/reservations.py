@@ -31,27 +31,36 @@ class Reservation:
 def merged(found: Iterable[Reservation]) -> tuple[Reservation, ...]:
     """Each reservation once, whichever sources prove it; the order of the sources changes nothing.
 
-    Two are one if they share a mark and say the same of what was charged; one that says nothing of its plan
+    Two are one if they have one number, share a mark and say the same of what was charged; one that says nothing of its plan
     (an older receipt) is the one that does. Those that share a mark and differ in what they say both count.
 
     Guarantee: the result holds at least the charges of each source, so no source makes another's smaller.
     """
     groups: dict[int, Reservation] = {}
-    known: dict[tuple[Mark, Charged], int] = {}
+    known: dict[tuple[int, Mark, Charged], int] = {}
     for place, one in enumerate(sorted(found, key=_rank)):
-        near = sorted({known[mark, one.charged] for mark in one.marks if (mark, one.charged) in known})
-        # Without a plan it is the same as one of those that have one, and says nothing of which are the same.
-        near = near if one.charged.silos else near[:1]
-        parts = [groups.pop(other) for other in near] + [one]
-        groups[place] = replace(
-            parts[0],
-            marks=frozenset(mark for part in parts for mark in part.marks),
-            closed=next((part.closed for part in parts if part.closed), None),
-        )
-        for mark in groups[place].marks:
-            for said in (groups[place].charged, without_plan(groups[place].charged)):
-                known[mark, said] = place
+        keys = [(one.number, mark, one.charged) for mark in one.marks]
+        whole = one
+        for other in sorted({known[key] for key in keys if key in known}):
+            if _may_be_one(whole, groups[other]):
+                whole = _joined(groups.pop(other), whole)
+        groups[place] = whole
+        for mark in whole.marks:
+            for said in (whole.charged, without_plan(whole.charged)):
+                known[whole.number, mark, said] = place
     return tuple(sorted(groups.values(), key=_rank))
+
+
+def _may_be_one(one: Reservation, other: Reservation) -> bool:
+    """Whether no row has two hashes and no charge two plans: else a third would make one of two."""
+    plans = not (one.charged.silos and other.charged.silos) or one.charged == other.charged
+    marks = one.marks | other.marks
+    return plans and len({row for row, _ in marks}) == len(marks)
+
+
+def _joined(one: Reservation, other: Reservation) -> Reservation:
+    charged = one.charged if one.charged.silos else other.charged
+    return replace(one, marks=one.marks | other.marks, charged=charged, closed=one.closed or other.closed)
 
 
 def lacking(own: Sequence[Reservation], everything: Sequence[Reservation]) -> int:
@@ -65,4 +74,6 @@ def without_plan(charged: Charged) -> Charged:
 
 
 def _rank(one: Reservation) -> tuple[bool, int, list[Mark], str]:
-    return not one.charged.silos, one.number, sorted(one.marks), repr(one.charged.event)
+    told = one.charged
+    words = repr((told.run_id, told.event, sorted(told.silos), told.max_silos_per_person, told.plan_events))
+    return not told.silos, one.number, sorted(one.marks), words

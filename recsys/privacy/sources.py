@@ -71,9 +71,9 @@ class Sources:
                 if other is not own and (number := lacking(own.own[silo], held)):
                     what = "ledger" if silo in other.own else "mirror"
                     found.append(
-                        f"{silo}: the {what} {other.ledger.where} holds receipts of {counted(number, 'charge')} "
-                        f"that the ledger {own.ledger.where} does not: it was replaced or rewritten, or is an "
-                        "old copy; all of them count"
+                        f"{silo}: the {what} {other.ledger.where} holds receipts of "
+                        f"{counted(number, 'charge')} that the ledger {own.ledger.where} does not: "
+                        "it was replaced or rewritten, or is an old copy; all of them count"
                     )
         return tuple(found)
 

@@ -77,7 +77,9 @@ def test_what_is_known_grows_by_what_silos_say(tmp_path: Path) -> None:
     known = remember(tmp_path, {"b": said(4.0)})
     assert known.charged == known_lifetimes(tmp_path)
     assert known.charged["a"] == [Charged("", PrivacyEvent(2.0))]
-    assert sorted(one.event.noise_multiplier for one in known.charged["b"]) == [3.0, 4.0], "nothing is forgotten"
+    assert sorted(one.event.noise_multiplier for one in known.charged["b"]) == [3.0, 4.0], (
+        "nothing is forgotten"
+    )
     assert known.shortened == ("b",), "it no longer says what it said before"
 
 
@@ -165,7 +167,9 @@ def test_a_silo_that_lost_its_ledger_counts_with_what_was_known_and_the_statemen
     bound = accountant.epsilon(after, second["plan"].delta)
     assert second["silos"][silo.name]["epsilon_lifetime"] == pytest.approx(bound)
     assert second["unconfirmed_silos"] == second["shortened_ledgers"] == [silo.name]
-    assert json.loads(second["run"].folder.joinpath(STATEMENT).read_text())["unconfirmed_silos"] == [silo.name]
+    assert json.loads(second["run"].folder.joinpath(STATEMENT).read_text())["unconfirmed_silos"] == [
+        silo.name
+    ]
 
 
 def test_a_damaged_mirror_is_named(tmp_path: Path) -> None:
