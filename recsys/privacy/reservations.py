@@ -31,8 +31,9 @@ class Reservation:
 def merged(found: Iterable[Reservation]) -> tuple[Reservation, ...]:
     """Each reservation once, whichever sources prove it; the order of the sources changes nothing.
 
-    Two are one if they have one number, share a mark and say the same of what was charged; one that says nothing of its plan
-    (an older receipt) is the one that does. Those that share a mark and differ in what they say both count.
+    Two are one if they have one number, share a mark and say the same of what was charged; one that says
+    nothing of its plan (an older receipt) is the one that does. Those that share a mark and differ in what
+    they say both count.
 
     Guarantee: the result holds at least the charges of each source, so no source makes another's smaller.
     """
