@@ -18,7 +18,7 @@ from serving.clock import Clock
 from serving.customers.profiles import Profiles
 from serving.events.known import KnownEvents
 from serving.recommendations import endpoints, service
-from serving.replenishment import lister
+from serving.replenishment import lister, rows
 
 Replacement = tuple[object, str, object]
 
@@ -86,7 +86,7 @@ def server_counts_requests() -> Iterator[Replacement]:
 
 def the_due_list_ranks_by_what_others_bought() -> Iterator[Replacement]:
     """What the file lists first is what the customers in it have bought most, not what is published."""
-    real = lister.ranked
+    real = rows.ranked
 
     def ranked(found: Any, question: Any, h: Any, log_popularity: Any) -> Any:
         bought = np.bincount(h.items, minlength=len(log_popularity)).astype(np.float64)
