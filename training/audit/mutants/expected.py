@@ -105,4 +105,9 @@ CAUGHT_BY: dict[str, str] = {
     "nobody_has_to_approve": "caps_refuse",
     "words_of_rows_are_not_hashed": "tampering",
     "times_of_stages_as_they_were": "published_model",
+    "broken_rows_take_others_along": "broken_rows",
+    "a_whale_stops_the_silo": "egress_of_a_run",
+    "carried_is_what_was_bought": "egress_of_a_run",
+    "registered_grows_with_the_silo": "public_divisor",
+    "sampled_steps_count_half": "composed_steps",
 }
