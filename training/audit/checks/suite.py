@@ -16,6 +16,7 @@ from training.audit.checks import (
     hostile,
     impossible,
     independence,
+    lifetime,
     noise,
     offered,
     online,
@@ -62,6 +63,7 @@ CHECKS: dict[str, Check] = {
         receipts.receipts,
         egress.egress_of_a_run,
         published.published_model,
+        lifetime.lifetime_of_a_run,
         offered.neighbours_at_the_server,
     )
 }

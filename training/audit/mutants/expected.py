@@ -110,4 +110,5 @@ CAUGHT_BY: dict[str, str] = {
     "carried_is_what_was_bought": "egress_of_a_run",
     "registered_grows_with_the_silo": "public_divisor",
     "sampled_steps_count_half": "composed_steps",
+    "the_statement_forgets_earlier_runs": "lifetime_of_a_run",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ import pyarrow.parquet as pq
 from recsys.data.contracts import Table
 from recsys.errors import PlanError
 from recsys.privacy import accountant
+from recsys.privacy.charged import Charged
 from recsys.silos import check
 from recsys.silos.base import sifted
 from recsys.silos.config import SiloConfig
-from training import node
+from training import node, settle
 from training.audit.mutants.registry import Replacement, mutants_of
+from training.lifetimes import Known
+from training.lifetimes import remember as known_of
+from training.messages import Reply
 from training.node import Node
 from training.places import public_fields
 
@@ -88,10 +93,25 @@ def sampled_steps_count_half() -> Iterator[Replacement]:
     yield accountant, "canonical", canonical
 
 
+def the_statement_forgets_earlier_runs() -> Iterator[Replacement]:
+    """A run's statement is about that run: what earlier ones cost is in theirs."""
+    real = known_of
+
+    def remember(output: Path, replies: Mapping[str, Reply]) -> Known:
+        known, own = real(output, replies), dict[str, list[Charged]]()
+        for silo, reply in replies.items():
+            runs = {json.loads(text)["run_id"] for text in json.loads(str(reply.fields["receipts"]))}
+            own[silo] = [charged for charged in known.charged[silo] if charged.run_id in runs]
+        return replace(known, charged=own)
+
+    yield settle, "remember", remember
+
+
 MUTANTS = mutants_of(
     broken_rows_take_others_along,
     a_whale_stops_the_silo,
     carried_is_what_was_bought,
     registered_grows_with_the_silo,
     sampled_steps_count_half,
+    the_statement_forgets_earlier_runs,
 )
