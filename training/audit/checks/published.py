@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from training import coordinator, spend
 from training.audit.checks.bench import Bench, bench
 from training.audit.checks.earlier import spend_before
 from training.audit.checks.shared import once_for_a_build
+from training.audit.checks.told import recorder
 from training.audit.finding import Finding
 from training.config import TrainingConfig
 from training.config_file import load_config
@@ -113,7 +114,7 @@ def _run(world: Bench) -> Written:
 
     recorded = list[Any]()
     spend_before(world, plan_of(world))
-    with _same_sums(), patch.object(coordinator, "record_run", _recorder(recorded)):
+    with _same_sums(), patch.object(coordinator, "record_run", recorder(recorded)):
         result = run_training(_config(world, output), progress=noted, resume=False)
     written = Written(output, result.bundle_folder, world, seconds=result.report["seconds"])
     written.facts = {f"progress {n}": line for n, line in enumerate(lines)}
@@ -137,19 +138,6 @@ def _same_sums() -> Iterator[None]:
 
     with patch.object(Reservation, "release", release):
         yield
-
-
-def _recorder(kept: list[Any]) -> Callable[..., Any]:
-    """Stands for MLflow, whose database takes longer to make than a run: keeps what it would be told."""
-
-    class Recorded:
-        name, version = "recommender", 1
-
-    def record(session: Any, report: Any, curves: Any) -> Any:
-        kept.append({"report": report, "curves": curves, "config": session.config.identity()})
-        return Recorded
-
-    return record
 
 
 def _content(path: Path) -> Iterator[tuple[str, object]]:

@@ -69,7 +69,14 @@ CHECKS: dict[str, Check] = {
 }
 
 # Imported in the middle of their work by what the checks run; of the code alone, and a second each.
-LAZY = ("torch._dynamo", "dp_accounting.pld", "onnx.checker", "onnx.helper", "recsys.towers.export")
+LAZY = (
+    "mlflow.entities",
+    "torch._dynamo",
+    "dp_accounting.pld",
+    "onnx.checker",
+    "onnx.helper",
+    "recsys.towers.export",
+)
 
 
 def prepare() -> None:

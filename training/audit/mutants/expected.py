@@ -111,4 +111,5 @@ CAUGHT_BY: dict[str, str] = {
     "registered_grows_with_the_silo": "public_divisor",
     "sampled_steps_count_half": "composed_steps",
     "the_statement_forgets_earlier_runs": "lifetime_of_a_run",
+    "mlflow_is_told_how_many_customers": "published_model",
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from mlflow.entities import Metric
 
 from recsys.data.contracts import Table
 from recsys.errors import PlanError
@@ -17,8 +18,8 @@ from recsys.privacy import accountant
 from recsys.privacy.charged import Charged
 from recsys.silos import check
 from recsys.silos.base import sifted
-from recsys.silos.config import SiloConfig
-from training import node, settle
+from recsys.silos.config import FederationConfig, SiloConfig
+from training import node, settle, tracking
 from training.audit.mutants.registry import Replacement, mutants_of
 from training.lifetimes import Known
 from training.lifetimes import remember as known_of
@@ -107,6 +108,19 @@ def the_statement_forgets_earlier_runs() -> Iterator[Replacement]:
     yield settle, "remember", remember
 
 
+def mlflow_is_told_how_many_customers() -> Iterator[Replacement]:
+    """MLflow keeps how many customers a run was made of, so that models can be compared."""
+    real = tracking._log_numbers
+
+    def log_numbers(client: Any, run_id: str, config: Any, *args: Any) -> None:
+        real(client, run_id, config, *args)
+        folders = [silo.folder for silo in FederationConfig.load(config.federation).silo_configs()]
+        there = sum(pq.read_metadata(folder / "customers.parquet").num_rows for folder in folders)
+        client.log_batch(run_id, metrics=[Metric("customers", float(there), 0, 0)])
+
+    yield tracking, "_log_numbers", log_numbers
+
+
 MUTANTS = mutants_of(
     broken_rows_take_others_along,
     a_whale_stops_the_silo,
@@ -114,4 +128,5 @@ MUTANTS = mutants_of(
     registered_grows_with_the_silo,
     sampled_steps_count_half,
     the_statement_forgets_earlier_runs,
+    mlflow_is_told_how_many_customers,
 )
