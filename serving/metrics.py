@@ -28,7 +28,7 @@ class Metrics:
         )
         self._degraded = Counter(
             "thousandfaces_degraded_total",
-            "Answers given with less than what was asked for, by reason.",
+            "Answers given with less than what was asked for, by reasons that are no customer's.",
             ("code",),
             registry=self.registry,
         )
@@ -46,7 +46,7 @@ class Metrics:
         self._latency.labels(route).observe(seconds)
 
     def degraded(self, code: str) -> None:
-        """Count one degraded answer."""
+        """Count one degraded answer. code: a reason of the silo, the model or the request."""
         self._degraded.labels(code).inc()
 
     def render(self) -> bytes:

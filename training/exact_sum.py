@@ -16,13 +16,12 @@ from torch import Tensor
 
 GRID_BITS = 41  # steps of the grid in the clip norm's power of two
 FACTOR_BITS = 21  # steps of a customer's coefficients in the power of two above their norm
-RANGE = (
-    3.75  # clip norms that a customer's coefficients times embedding may reach: parts of a gradient cancel
-)
+RANGE = 3.75  # clip norms that coefficients times embedding may reach: parts of a gradient cancel
 OWN_RANGE = 64.0  # the same for the sum over a customer's own items
 CUSTOMERS = 1 << 9  # of whom float64 holds the sum: entries of one are at most 2^(42 + 2) steps
 OWN_ITEMS = 1 << 14  # of which 64-bit integers hold the sum: entries are at most 2^(42 + 6) steps
-FEW = 1 << 10  # customers for whom sums over 2^16 negatives fit too: at most 2^(42 + 2 + 8) steps of one
+MOST_NEGATIVES = 1 << 17  # of one step
+FEW = 1 << 10  # customers for whom sums over them fit too: at most 2^(42 + 2 + 8.5) steps of one
 CARRY_BITS = 20  # of a sum that are kept apart from the bits above them
 
 

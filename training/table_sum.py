@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recsys.errors import TrainingError
 from recsys.towers.two_tower import TwoTower
-from training.exact_sum import CUSTOMERS, FEW, OWN_ITEMS, WholeSum, value
+from training.exact_sum import CUSTOMERS, FEW, MOST_NEGATIVES, OWN_ITEMS, WholeSum, value
 
 COLUMNS = 512  # of a matrix product at a time: they stay in the processor's cache
 
@@ -18,10 +19,16 @@ class TableSum:
     """Whole numbers of steps by negative and by item. step: the grid's, as in `exact_sum.grid_step`.
 
     Guarantee: `add_negatives` and `add_own` round each customer's factors for themselves and add up without
-    rounding, if no factor is beyond the range that `GradientSum.bounds` keeps.
+    rounding, if no factor is beyond the range that `GradientSum.bounds` keeps. Raises TrainingError for more
+    than MOST_NEGATIVES negatives.
     """
 
     def __init__(self, tower: TwoTower, negatives: Tensor, step: float) -> None:
+        if len(negatives) > MOST_NEGATIVES:
+            raise TrainingError(
+                f"{len(negatives)} negatives in a step: sums are exact for at most {MOST_NEGATIVES}; "
+                "lower towers.negatives"
+            )
         self.tower, self.negatives, self.step = tower, negatives, step
         columns = tower.table.shape[1]
         self._float = torch.zeros(columns, len(negatives), dtype=torch.float64)

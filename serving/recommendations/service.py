@@ -20,6 +20,8 @@ NO_CONSENT = "no_personalisation_consent"
 NO_ORDER = "no_event_order"
 UNKNOWN_CONTEXT = "unknown_context_items"
 MAX_NAMED = 5
+COUNTED = frozenset({NO_ORDER, UNKNOWN_CONTEXT, Degraded.ENCODER_UNAVAILABLE})
+"""What may be counted for all to see: reasons of the silo, the model or the request, no customer's."""
 
 WHY = {
     UNKNOWN_CUSTOMER: "This customer is not known in this silo, so the answer is what is popular.",
@@ -52,7 +54,8 @@ def recommend(state: State, request: RecommendationsIn, request_id: str) -> dict
     ranking = state.recommender.recommend(query)
     notes = _all_notes(reasons, ranking, unknown)
     for note in notes:
-        state.metrics.degraded(note["code"])
+        if note["code"] in COUNTED:
+            state.metrics.degraded(note["code"])
     return {
         "items": [item_out(state, one) for one in ranking.items],
         "model_version": state.model_version,

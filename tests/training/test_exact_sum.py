@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recsys.errors import TrainingError
 from tests.contracts.gradients.builders import make_objective, start
 from training import table_sum
 from training.exact_sum import WholeSum, factor_steps, grid_step, put_on_steps, value
@@ -74,3 +75,10 @@ def test_a_table_is_the_same_in_any_order_and_however_often_it_is_carried(
     for column, scales in zip(tower.rows.T, tower.scales.T, strict=True):
         rows.index_add_(0, column, by_hand * scales[:, None])
     torch.testing.assert_close(expected, rows, rtol=1e-6, atol=1e-6)
+
+
+def test_more_negatives_than_integers_hold_sums_of_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = make_objective()
+    monkeypatch.setattr(table_sum, "MOST_NEGATIVES", 9)
+    with pytest.raises(TrainingError, match=r"lower towers\.negatives"):
+        TableSum(objective.tower(start(objective)), torch.arange(10), grid_step(0.3))

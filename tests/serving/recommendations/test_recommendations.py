@@ -73,7 +73,13 @@ def test_whoever_cannot_have_a_personal_page_gets_what_is_popular(
     assert codes(answer) == [code]
     assert answer["degraded"][0]["why"].endswith(".")
     assert ids(answer) == ids(ask(client))
-    assert f'thousandfaces_degraded_total{{code="{code}"}} 1.0' in client.get("/metrics").text
+    assert code not in client.get("/metrics").text, "what a customer lacks is counted for nobody"
+
+
+def test_what_a_request_lacks_is_counted(client: TestClient) -> None:
+    ask(client, customer_id=TASTE, context_items=["never-heard-of"])
+    counted = 'thousandfaces_degraded_total{code="unknown_context_items"} 1.0'
+    assert counted in client.get("/metrics").text
 
 
 def test_not_personalised_uses_nothing_of_the_customer(client: TestClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -25,11 +24,11 @@ from recsys.models.hazard import DIMENSIONS
 from recsys.models.intervals import usual_gaps
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan, ReleasePlan
 from recsys.silos.config import FederationConfig
-from recsys.silos.files import read_catalogue
 from recsys.silos.simulator.config import DEFAULT_SILOS, WorldConfig
 from recsys.silos.simulator.files import write_world
 from recsys.towers.two_tower import initial_parameters, item_vectors
 from training.audit.checks.edits import busiest
+from training.audit.checks.places import OnceRead, folder
 from training.config import (
     COPURCHASE,
     DEMAND,
@@ -60,17 +59,8 @@ ONE_ROUND: Mapping[str, int] = MappingProxyType({})
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
-MEMORY = Path("/dev/shm")  # noqa: S108  a new folder in it, closed to others
 
 Values = NDArray[np.float32]
-
-
-class OnceRead(FederationConfig):
-    """A federation whose catalogue is read once in a process, however many nodes there are."""
-
-    def read_catalogue(self) -> Catalogue:
-        """The public catalogue."""
-        return _catalogue(self.catalogue)
 
 
 @dataclass(frozen=True)
@@ -146,13 +136,13 @@ class Bench:
 
     def scratch(self) -> Path:
         """A new folder that goes with the bench."""
-        return Path(tempfile.mkdtemp(dir=_folder().name))
+        return Path(tempfile.mkdtemp(dir=folder().name))
 
     def plan(
         self,
         towers: DpSgdPlan,
         *,
-        noise_multiplier: float = 20.0,
+        noise_multiplier: float = 17.9,
         target: float = 100.0,
         rounds: Mapping[str, int] = ONE_ROUND,
     ) -> PrivacyPlan:
@@ -195,21 +185,9 @@ class Bench:
         return Request(fields, arrays | {"vectors": self.vectors, "history_table": self.vectors})
 
 
-@lru_cache(maxsize=8)
-def _catalogue(path: Path) -> Catalogue:
-    return read_catalogue(path)
-
-
 @lru_cache(maxsize=1)
 def bench() -> Bench:
     """The process's bench: made once, gone with the process."""
-    root = Path(_folder().name) / "world"
+    root = Path(folder().name) / "world"
     write_world(WORLD, root)
     return Bench(root)
-
-
-@lru_cache(maxsize=1)
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    # Ledgers wait for the disk at every row; in memory checks take half the time.
-    place = str(MEMORY) if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else None
-    return tempfile.TemporaryDirectory(prefix="thousandfaces-audit-", dir=place)

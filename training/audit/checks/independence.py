@@ -52,7 +52,7 @@ def independence() -> list[Finding]:
         "attempts, runs, restarts and processes": lambda a, b: a.moment != b.moment and a.stage == b.stage,
     }
     found = [_finding(kind, _pairs(drawn, alike)) for kind, alike in kinds.items()]
-    return [*found, _forked_source()]
+    return [*found, _sizes(drawn), _forked_source()]
 
 
 def plan_of(world: Bench) -> PrivacyPlan:
@@ -79,7 +79,7 @@ def _all_drawn(world: Bench) -> list[Drawn]:
     stds = {f"train.{name}": plan.release(name).noise_std for name in SUMS} | {STEP: QUIET.noise_std}
     return [
         # What is under a sum's noise is the same in each round, and nobody is in a step.
-        Drawn(moment, *key, ((values - exact.get((*key[:2], 0), 0.0)) / stds[key[1]])[:LONGEST])
+        Drawn(moment, *key, ((values - exact.get((*key[:2], 0), 0.0)) / stds[key[1]]))
         for moment, found in moments.items()
         for key, values in found.items()
     ]
@@ -135,7 +135,25 @@ def _finding(kind: str, pairs: Sequence[tuple[Drawn, Drawn]]) -> Finding:
 
 
 def _odds(one: Values, other: Values) -> float:
+    one, other = one[:LONGEST], other[:LONGEST]
     return min(chance.of_cosines(one, other), chance.of_matches(one, other))
+
+
+def _sizes(drawn: Sequence[Drawn]) -> Finding:
+    """Noise of each message, both halves of it and all of it, in the deviation that was charged."""
+    odds = {
+        f"{one.stage[6:]}, {part}": min(1.0, 3 * len(drawn) * chance.of_variance(values))
+        for one in drawn
+        for part, values in zip(("all", "first half", "last half"), _parts(one.noise), strict=True)
+    }
+    worst = min(odds, key=lambda name: odds[name])
+    words = f"noise of a message that is the oddest in size ({worst}) is so by chance {odds[worst]:.2g}"
+    return Finding("independence", odds[worst] >= FALSE_ALARM, odds[worst], FALSE_ALARM, words)
+
+
+def _parts(noise: Values) -> tuple[Values, Values, Values]:
+    half = len(noise) // 2
+    return noise, noise[:half], noise[half:]
 
 
 def _forked_source() -> Finding:

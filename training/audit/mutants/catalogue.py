@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from training.audit.mutants import books, gradients, noise, persons, sampling, shapes, telling
+from training.audit.mutants import (
+    books,
+    forgetting,
+    gradients,
+    noise,
+    persons,
+    replies,
+    sampling,
+    shapes,
+    telling,
+)
 from training.audit.mutants.registry import Mutant, mutants_of
 
 GROUP = "thousandfaces.audit_mutants"
@@ -17,5 +27,7 @@ MUTANTS: dict[str, Mutant] = (
     | shapes.MUTANTS
     | persons.MUTANTS
     | telling.MUTANTS
+    | replies.MUTANTS
+    | forgetting.MUTANTS
     | mutants_of(*(point.load() for point in entry_points(group=GROUP)))
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +32,17 @@ def noise_divided_by_1_25() -> Iterator[Replacement]:
 def noise_halved() -> Iterator[Replacement]:
     """Noise is half of what it should be: calibrated for replacing a customer, halved for removing one."""
     yield SecureNoise, "normal", _scaled(0.5)
+
+
+def noise_rounded_to_one_digit() -> Iterator[Replacement]:
+    """Noise is what a table for readers says: rounded down to one digit."""
+    real = SecureNoise.normal
+
+    def normal(self: SecureNoise, shape: Any, std: float) -> Any:
+        digit = 10.0 ** math.floor(math.log10(std))
+        return real(self, shape, std) * (math.floor(std / digit) * digit / std)
+
+    yield SecureNoise, "normal", normal
 
 
 def _scaled(factor: float) -> Callable[..., Any]:
@@ -126,6 +138,7 @@ MUTANTS = mutants_of(
     no_noise,
     noise_divided_by_1_25,
     noise_halved,
+    noise_rounded_to_one_digit,
     noise_per_micro_batch,
     empty_batch_skipped,
     one_table_without_noise,

@@ -26,11 +26,20 @@ SUFFIX = "/online"
 
 def online_events_are_a_second_customer() -> Iterator[Replacement]:
     """Accounts of the web shop are customers of their own, beside those of the till."""
+    yield from _second_customers(SUFFIX)
+
+
+def online_ids_are_spelled_otherwise() -> Iterator[Replacement]:
+    """The web shop pads ids with a blank, so that a customer's events count under two spellings."""
+    yield from _second_customers(" ")
+
+
+def _second_customers(suffix: str) -> Iterator[Replacement]:
     listed, read, sift = MergedSilo._listed, MergedSilo.read, MergedSilo.sift
 
     def renamed(rows: pa.Table) -> pa.Table:
         place = rows.schema.get_field_index("customer_id")
-        names = pc.binary_join_element_wise(rows["customer_id"], SUFFIX, "")
+        names = pc.binary_join_element_wise(rows["customer_id"], suffix, "")
         return rows.set_column(place, rows.schema.field(place), names)
 
     def listed_apart(self: MergedSilo, *args: Any) -> pa.Table:
@@ -113,6 +122,7 @@ def steps_in_float32() -> Iterator[Replacement]:
 
 MUTANTS = mutants_of(
     online_events_are_a_second_customer,
+    online_ids_are_spelled_otherwise,
     events_joined_by_id_alone,
     who_did_not_consent_trains,
     rank_is_not_looked_at,

@@ -97,6 +97,12 @@ def rounds_reuse_the_first_rounds_noise() -> Iterator[Replacement]:
     yield from _keyed(lambda node, asked: (id(node), *asked[:3]))
 
 
+def popularitys_rounds_share_noise() -> Iterator[Replacement]:
+    """Popularity's second round gets the noise of its first one; all other noise is fresh."""
+    one = "train.popularity"
+    yield from _keyed(lambda node, asked: (id(node), *asked[:3]) if asked[2] == one else object())
+
+
 def _keyed(key_of: Callable[[Any, tuple[str, ...]], object]) -> Iterator[Replacement]:
     """Sources that are made while a node works have a key that is kept for what `key_of` says."""
     keys: dict[object, bytes] = {}
@@ -143,5 +149,6 @@ MUTANTS = mutants_of(
     noise_shared_by_silos,
     noise_shared_by_mechanisms,
     rounds_reuse_the_first_rounds_noise,
+    popularitys_rounds_share_noise,
     same_keystream_after_a_fork,
 )
