@@ -15,7 +15,7 @@ from recsys.privacy.plan import PrivacyPlan
 from recsys.privacy.registry_entry import registry_entry
 from recsys.privacy.statement import DataKind, PrivacyStatement
 from training.assurance import differences
-from training.lifetimes import known_lifetimes, remember
+from training.lifetimes import remember
 from training.messages import RECEIPTS, Reply
 from training.session import Session
 
@@ -29,9 +29,10 @@ def settle(session: Session, kind: DataKind) -> dict[str, Any]:
 
     `void` in it lists how what ran differs from what was assumed (`training.assurance`), and so does the
     statement; a run with such a difference must not be published.
-    A silo that does not answer counts with what was last known of it (`training.lifetimes`) and the most
-    that it can have been charged since: the whole plan once for each attempt at the run. Made once per run:
-    `spent.json`, and the privacy statement beside it.
+    A silo that does not answer counts with all that is known of it (`training.lifetimes`) and the most that
+    it can have been charged since: the whole plan once for each attempt at the run. One that says less than
+    is known of it counts with what is known; both are `unconfirmed_silos`, and the latter are named in
+    `shortened_ledgers` too. Made once per run: `spent.json`, and the privacy statement beside it.
     """
     with session.stage("receipts"):
         if not session.folder.has(SPENT):
@@ -45,16 +46,19 @@ def settle(session: Session, kind: DataKind) -> dict[str, Any]:
 def _collect(session: Session, kind: DataKind) -> tuple[dict[str, Any], PrivacyStatement]:
     plan, replies = session.plan, session.rounds.ask_all(RECEIPTS)
     mirror = Ledger(session.folder.ledger)
-    said = remember(session.config.output, replies)
-    before = known_lifetimes(session.config.output)
+    known = remember(session.config.output, replies)
     unconfirmed = sorted(set(plan.registered_customers) - set(replies))
     most = dict.fromkeys(unconfirmed, planned(plan, session.folder.run_id) * session.attempt)
     receipts = {silo: mirror_receipts(mirror, reply) for silo, reply in replies.items()}
     void = differences(plan, session.rounds.received, receipts)
     run = {silo: _charged(plan, found) for silo, found in receipts.items()} | most
-    lifetime = said | {silo: before.get(silo, []) + spent for silo, spent in most.items()}
+    lifetime = {silo: known.charged[silo] for silo in replies}
+    lifetime |= {silo: known.charged.get(silo, []) + spent for silo, spent in most.items()}
     heads = {silo: str(reply.fields["ledger_head"]) for silo, reply in replies.items()}
+    # A ledger that says less than it once did confirms nothing of its silo's lifetime.
+    unconfirmed = sorted({*unconfirmed, *known.shortened})
     spent = _epsilons(plan, run, lifetime) | {"unconfirmed_silos": unconfirmed, "ledger_heads": heads}
+    spent |= {"shortened_ledgers": list(known.shortened)}
     stated = statement(
         plan,
         lifetime,

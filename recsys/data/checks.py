@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 MOST_UNITS = 1e6
 """Units of an item at once; more is a mistake in the data."""
+
+FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
+"""Nothing was bought before; calendars have no day for what is far older."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ UNITS = Check(
     f"negative, above {MOST_UNITS:,.0f}, or not a finite number",
     f"give a number of at least 0 and at most {MOST_UNITS:,.0f} (write returns as event 'return' with a "
     "positive quantity)",
+)
+SINCE_FIRST_TIME = Check(
+    lambda values: pc.less(values, pa.scalar(FIRST_TIME, pa.timestamp("us", tz="UTC"))),
+    f"before the year {FIRST_TIME.year}",
+    "correct the time, or leave the row out",
 )
 POSITIVE = Check(lambda values: pc.less(values, 1), "below 1", "count from 1, or leave it empty")
 LATITUDE = between(-90.0, 90.0, "degrees north")

@@ -6,16 +6,18 @@ holds one, and is marked. So a file that is edited afterwards changes nothing th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from recsys.privacy import accountant
 from recsys.privacy import ledger_views as views
-from recsys.privacy.charged import Charged, events_of
+from recsys.privacy.charged import events_of
 from recsys.privacy.ledger import Cap, Ledger, Row
 from recsys.privacy.ledger_approval import waiting
 from recsys.privacy.person import person_of
+from recsys.privacy.sources import Source, Sources
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class SiloBudget:
     releases: reservations, of which `open_releases` were never closed, and `voided_releases` were given up
     (both are spent all the same). purposes: only for a silo's own ledger. waiting: requests for a second
     person's approval, each what the ledger's row says of it. approval_above: from which epsilon of a plan on
-    that is asked (0: every plan, None: never); cap_recorded: False for a configured cap that no row holds
+    that is asked (0: every plan, None: never); cap_recorded: False for a configured cap that no row holds;
+    contradictions: a line for each of the silo's own ledgers that lacks what another source proves
     """
 
     silo: str
@@ -54,6 +57,7 @@ class SiloBudget:
     waiting: tuple[dict[str, Any], ...] = ()
     approval_above: float | None = None
     cap_recorded: bool = True
+    contradictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,20 +96,21 @@ def budget_report(
     delta: float = 1e-6,
     caps: Mapping[str, Cap] | None = None,
 ) -> BudgetReport:
-    """The report over the silos' ledgers, by silo name; a mirror stands for the silos it keeps.
+    """The report over the silos' ledgers, by silo name; a mirror proves what the silos it keeps were charged.
 
-    A silo is called as its rows call it, whatever name it is given under.
+    A silo is called as its rows call it, whatever name it is given under. Its own ledgers, their copies and
+    all mirrors are merged by reservation: each counts once, and one that the silo's own ledger lacks counts
+    too and is a contradiction (see `recsys.privacy.sources`).
     max_silos_per_person: at least so many, and all silos if neither it nor any row says how many. caps:
     configured caps, for silos whose ledger has none yet. PlanError for fewer silos than rows recorded.
 
-    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given. The person's covers silos
-    that their rows name too (see `recsys.privacy.person`): leaving a ledger out does not make it smaller.
+    Guarantee: each epsilon is an upper bound for the lifetime of the ledgers given, and never less than what
+    any of them proves. The person's covers silos that their rows name too (see `recsys.privacy.person`):
+    leaving a ledger out does not make it smaller.
     """
-    sources = _sources(ledgers, caps or {})
-    accounts = [_account(sources[name], delta) for name in sorted(sources)]
-    charged: dict[str, list[Charged]] = {}
-    for source in sources.values():
-        charged.setdefault(source.silo, []).extend(source.charged)
+    sources = Sources.of(ledgers)
+    accounts = [_account(silo, sources, delta, caps or {}) for silo in sources.silos]
+    charged = {silo: [one.charged for one in sources.proved(silo)] for silo in sources.silos}
     person = person_of(charged, at_least=max_silos_per_person)
     return BudgetReport(
         silos=tuple(accounts),
@@ -119,72 +124,48 @@ def budget_report(
     )
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where a silo's charges were read: its own ledger, or the mirror that keeps its receipts."""
-
-    silo: str
-    ledger: Ledger
-    rows: tuple[Row, ...]
-    charged: tuple[Charged, ...]
-    configured: Cap | None = None
-    own: bool = True
-
-    @property
-    def cap(self) -> Cap | None:
-        """The recorded one; a mirror holds none of the silos that it keeps."""
-        return self.ledger.cap() if self.own else None
-
-
-def _sources(ledgers: Mapping[str, Ledger], caps: Mapping[str, Cap]) -> dict[str, _Source]:
-    mirrored: dict[str, _Source] = {}
-    own: dict[str, _Source] = {}
-    for name, ledger in ledgers.items():
-        rows = ledger.rows()
-        kept = views.mirrored_charges(rows)
-        mirrored |= {silo: _Source(silo, ledger, rows, charged, own=False) for silo, charged in kept.items()}
-        charged = views.own_charges(rows)
-        if charged or not kept:
-            silo = next((row.silo for row in rows if row.kind == "reserve"), name)
-            own[silo if silo not in own else name] = _Source(silo, ledger, rows, charged, caps.get(name))
-    # A silo's own ledger is the authority, so it comes last.
-    return mirrored | own
-
-
-def _account(source: _Source, default: float) -> SiloBudget:
-    ledger, rows = source.ledger, source.rows
-    cap = source.cap or source.configured
-    at = _delta(source, default)
-    events = events_of(source.charged)
+def _account(silo: str, sources: Sources, default: float, caps: Mapping[str, Cap]) -> SiloBudget:
+    own = sources.own_of(silo)
+    # Of several own ledgers the strictest cap is shown, and each epsilon at the least of their deltas.
+    main = min(own, key=_strictness) if own else sources.holding(silo)[0]
+    recorded = main.ledger.cap() if own else None
+    configured = next((caps[one.name] for one in own if one.name in caps), None)
+    cap, at = recorded or configured, _delta(silo, sources, default, configured)
+    proved = sources.proved(silo)
+    events = events_of([one.charged for one in proved])
     spent = accountant.epsilon(events, at)
-    verified = ledger.verify()
     return SiloBudget(
-        silo=source.silo,
+        silo=silo,
         epsilon=spent,
         delta=at,
         cap=cap.epsilon if cap else None,
         left=max(0.0, cap.epsilon - spent) if cap else None,
         releases=len(events),
-        open_releases=views.open_count(rows, None if source.own else source.silo),
-        rows=verified.rows,
-        head=verified.head,
-        chain_ok=verified.ok,
-        voided_releases=views.voided_count(rows, None if source.own else source.silo),
-        purposes=_purposes(rows, ledger.caps(), at) if source.own else (),
-        waiting=tuple(row.details for row in waiting(rows)) if source.own else (),
-        approval_above=ledger.approval_above() if source.own else None,
-        cap_recorded=source.cap is not None or cap is None,
+        open_releases=sum(one.closed is None for one in proved),
+        rows=main.verified.rows,
+        head=main.verified.head,
+        chain_ok=all(one.verified.ok for one in sources.holding(silo)),
+        voided_releases=sum(one.closed == "void" for one in proved),
+        purposes=_purposes(main.rows, main.ledger.caps(), at) if own else (),
+        waiting=tuple(row.details for one in own for row in waiting(one.rows)),
+        approval_above=main.ledger.approval_above() if own else None,
+        cap_recorded=recorded is not None or cap is None,
+        contradictions=sources.contradictions(silo),
     )
 
 
-def _delta(source: _Source, default: float) -> float:
+def _strictness(source: Source) -> tuple[float, int]:
+    cap = source.ledger.cap()
+    return cap.epsilon if cap else math.inf, -len(source.rows)
+
+
+def _delta(silo: str, sources: Sources, default: float, configured: Cap | None) -> float:
     """The recorded cap's; without one the least that a row was charged at, and else the configured cap's."""
-    if cap := source.cap:
-        return cap.delta
-    rows = [row for row in source.rows if row.event and row.silo == source.silo]
+    if caps := [cap for one in sources.own_of(silo) if (cap := one.ledger.cap())]:
+        return min(cap.delta for cap in caps)
+    rows = [row for one in sources.holding(silo) for row in one.rows if row.event and row.silo == silo]
     recorded = [row.delta for row in rows if row.delta is not None]
-    fallback = source.configured.delta if source.configured else default
-    return min(recorded, default=fallback)
+    return min(recorded, default=configured.delta if configured else default)
 
 
 def _purposes(

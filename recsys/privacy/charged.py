@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +41,33 @@ class Charged:
 def events_of(charged: Sequence[Charged]) -> tuple[PrivacyEvent, ...]:
     """The events alone."""
     return tuple(one.event for one in charged)
+
+
+def united(one: Sequence[Charged], other: Sequence[Charged]) -> list[Charged]:
+    """All charges of two accounts of one silo, where each names a charge once; what both hold counts once.
+
+    Charges are one if they say the same; what says nothing of its plan or its run (older releases wrote so)
+    may be any that says the rest, and the one that says more is kept.
+
+    Guarantee: at least the charges of each of the two.
+    """
+    found, left = list(one), Counter(one)
+    unmatched = list((Counter(other) - left).elements())
+    left -= Counter(other)
+    for charge in sorted(unmatched, key=lambda charge: (not charge.silos, not charge.run_id)):
+        if near := next((known for known in left if left[known] > 0 and _may_be_one(known, charge)), None):
+            left[near] -= 1
+            if (bool(charge.silos), bool(charge.run_id)) > (bool(near.silos), bool(near.run_id)):
+                found[found.index(near)] = charge
+        else:
+            found.append(charge)
+    return found
+
+
+def _may_be_one(one: Charged, other: Charged) -> bool:
+    runs = one.run_id == other.run_id or not (one.run_id and other.run_id)
+    plans = not (one.silos and other.silos) or _plan(one) == _plan(other)
+    return one.event == other.event and runs and plans
 
 
 def to_report(charged: Sequence[Charged]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def statement(
     spent: each silo's ledger, or each silo's charges as the silo or a mirror reports them; bare events
         count as charged to all silos that are known
     heads: the ledgers' heads, taken from the ledgers themselves if they are given
-    unconfirmed_silos: those whose own ledger was not heard at the end, so that `spent` holds a bound for them
+    unconfirmed_silos: those whose own ledger was not heard at the end, or says less than is known of it, so
+        that `spent` holds a bound for them
     void: how what ran differs from what was assumed; with any such line the statement promises nothing
     silo_rule: the public rule by which nobody is in more silos than the plan says, if there is one
 

@@ -77,8 +77,8 @@ class PrivacyStatement:
     silo_epsilons: what each silo spent in its ledger's lifetime; heads: the ledgers' heads at that moment
     mechanisms: of this model's run
     void: how what ran differs from what was assumed; with any line here nothing is promised
-    unconfirmed_silos: those that did not answer at the end; they count with the most they can have spent in
-        this run and what was last known before it
+    unconfirmed_silos: those that did not answer at the end, which count with the most they can have spent in
+        this run and all that was known before it, and those whose ledgers say less than is known of them
     """
 
     epsilon: float

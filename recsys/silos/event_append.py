@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import NamedTuple
 
+from recsys.data.checks import FIRST_TIME, MOST_UNITS, SINCE_FIRST_TIME, UNITS
 from recsys.errors import DataContractError, EventConflictError
 from recsys.silos.events import Event, to_row
 
@@ -34,7 +35,8 @@ def append(connection: sqlite3.Connection, events: Sequence[Event], latest: date
     """Store a batch inside the caller's transaction.
 
     An event with an id that the customer has and the same content is a duplicate and changes nothing. One
-    with other content, or from after `latest` (aware), refuses that customer's events of the batch.
+    with other content, outside the contract, or from after `latest` (aware), refuses that customer's events
+    of the batch.
 
     Guarantee: what is stored of a customer, and why not, depends on that customer's events alone, of those
     stored before and of the batch. Raises sqlite3.Error for the file's sake alone.
@@ -66,14 +68,28 @@ def _append_own(connection: sqlite3.Connection, own: _Numbered, latest: datetime
     """How many of one customer's events were new; or why none of them may stay."""
     accepted = 0
     for position, event in own:
-        if event.timestamp > latest:
-            return Refused(position, event.error("timestamp", "future date", "correct the sender's clock"))
+        if error := _outside(event, latest):
+            return Refused(position, error)
         row = to_row(event)
         inserted = connection.execute(INSERT, row).rowcount
         if not inserted and (name := _differing(connection, row)):
             return Refused(position, _conflict(event.event_id, name))
         accepted += inserted
     return accepted
+
+
+def _outside(event: Event, latest: datetime) -> DataContractError | None:
+    """Why the event is outside the contract of interactions, as it would be set aside when it is read again.
+
+    Not a condition of `Event`: older programs stored events beyond these, which stay readable.
+    """
+    if event.timestamp > latest:
+        return event.error("timestamp", "future date", "correct the sender's clock")
+    if event.timestamp < FIRST_TIME:
+        return event.error("timestamp", SINCE_FIRST_TIME.problem, "correct the sender's clock")
+    if event.quantity > MOST_UNITS:
+        return event.error("quantity", UNITS.problem, f"send a number of at most {MOST_UNITS:,.0f}")
+    return None
 
 
 def _differing(connection: sqlite3.Connection, row: tuple[object, ...]) -> str | None:

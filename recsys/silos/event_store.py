@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from recsys.data.checks import FIRST_TIME
 from recsys.data.conform import conform
 from recsys.data.contracts import Table
 from recsys.data.sift import sift
@@ -50,8 +51,8 @@ class OnlineEventStore:
         """Store a batch in one transaction: each customer's events whole or not at all.
 
         An event with an id that the customer has and the same content is a duplicate and changes nothing. One
-        with other content (EventConflictError), or from the future (DataContractError), refuses that
-        customer's events of the batch, and no other's.
+        with other content (EventConflictError), from the future or outside the contract (DataContractError),
+        refuses that customer's events of the batch, and no other's.
 
         Guarantee: what is stored of a customer, and why not, depends on that customer's events alone, of
         those stored before and of the batch. Raises sqlite3.Error for the file's sake alone; then nothing of
@@ -70,8 +71,8 @@ class OnlineEventStore:
     def read(self, since: datetime | None = None) -> pa.Table:
         """All events (at or after an aware time) as a checked interactions table, in that order.
 
-        Events ahead of the clock (it was set back since) have not happened and are left out: one customer's
-        must not keep the others' from being read.
+        Events ahead of the clock (it was set back since) have not happened and are left out, and so are those
+        before all time of the contract: one customer's must not keep the others' from being read.
         """
         # A part: that an id is its customer's only one is the database's own constraint.
         now = self._clock() + CLOCK_SKEW
@@ -84,7 +85,7 @@ class OnlineEventStore:
         return sift(Table.INTERACTIONS, data, source=str(self.path), now=now, ordered_by="timestamp")
 
     def _table(self, since: datetime | None, now: datetime) -> pa.Table:
-        start = -(2**63) if since is None else microseconds(since)
+        start = microseconds(FIRST_TIME if since is None else since)
         query = f"select {COLUMNS} from events where timestamp between ? and ? order by {SECOND}, seq"  # noqa: S608
         with self._read_lock:
             rows = self._reader.execute(query, (start, microseconds(now))).fetchall()

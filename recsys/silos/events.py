@@ -36,16 +36,36 @@ class Event:
                 raise self.error(name, "empty id or spaces around it", "send the id as it is in the tables")
         if self.event not in set(EventType):
             raise self.error("event", "unknown word", f"use one of {', '.join(EventType)}")
+        for name in ("event_id", "customer_id", "item_id", "store_id"):
+            if not _can_be_encoded(getattr(self, name)):
+                raise self.error(name, "text that UTF-8 does not have", "send whole characters")
         for name in ("quantity", "price"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not _is_count(value):
                 raise self.error(name, "negative or not a finite number", "send a number of at least 0")
         if self.timestamp.tzinfo is None:
             raise self.error("timestamp", "no time zone", "send the time with its UTC offset")
 
     def error(self, column: str, problem: str, remedy: str) -> DataContractError:
-        location = Location(f"event {self.event_id!r}", column=column, value=str(getattr(self, column)))
+        value = str(getattr(self, column)).encode(errors="backslashreplace").decode()
+        location = Location(f"event {self.event_id!r}", column=column, value=value)
         return DataContractError(location, problem, remedy)
+
+
+def _can_be_encoded(text: str | None) -> bool:
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_count(value: object) -> bool:
+    """At least 0 and a number that a column of floats can hold."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    except OverflowError:
+        return False
 
 
 def microseconds(time: datetime) -> int:
@@ -53,8 +73,14 @@ def microseconds(time: datetime) -> int:
 
 
 def to_row(event: Event) -> tuple[object, ...]:
-    values = (getattr(event, field.name) for field in fields(Event))
-    return tuple(microseconds(value) if isinstance(value, datetime) else value for value in values)
+    """The values in the order of the fields; numbers as floats: SQLite has no whole number above 64 bits."""
+    return tuple(_stored(getattr(event, field.name)) for field in fields(Event))
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, datetime):
+        return microseconds(value)
+    return float(value) if isinstance(value, int) else value
 
 
 def from_row(row: tuple[object, ...]) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -98,7 +98,7 @@ def sound_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     """
     if not path.is_file():
         raise DataContractError(Location(str(path)), "no such file", "export it, or take it out of silo.toml")
-    source = _source(path, _days_as_text(sift_raw(path, COLUMNS)))
+    source = _source(path, sift_raw(path, COLUMNS))
     found, doubtful = list[tuple[str, LifeDate, bool]](), set[str]()
     for number, row in enumerate(source.data.to_pylist()):
         try:
@@ -108,20 +108,37 @@ def sound_life_dates(path: Path) -> dict[str, tuple[LifeDate, ...]]:
     return _agreed(row for row in found if row[0] not in doubtful)
 
 
-def _days_as_text(raw: pa.Table) -> pa.Table:
-    """Python has no date beyond the year 9999, and one such day would keep all rows from being looked at."""
-    place = raw.schema.get_field_index("day")
-    if place < 0 or not pt.is_date(raw.schema.field(place).type):
-        return raw
-    return raw.set_column(place, "day", raw["day"].cast(pa.string()))
-
-
 def _source(path: Path, raw: pa.Table) -> Source:
+    """The rows with days as text, all of types that Python has each value of.
+
+    Python has no date beyond the year 9999, and one such day would keep all rows from being looked at.
+    """
     source = Source(str(path), raw)
     for column in COLUMNS:
         if column not in raw.column_names:
             raise source.error("missing column", "add it", column=column)
-    return source
+        kind = raw[column].type
+        kind = kind.value_type if pt.is_dictionary(kind) else kind
+        if not any(accepts(kind) for accepts in _ACCEPTS[column]):
+            raise source.error("wrong type", "write " + _REMEDIES[column], column=column)
+    days = raw["day"]
+    return Source(str(path), raw.set_column(raw.schema.get_field_index("day"), "day", days.cast(pa.string())))
+
+
+_TEXT: tuple[Callable[[pa.DataType], bool], ...] = (pt.is_string, pt.is_large_string, pt.is_string_view)
+_ID = (*_TEXT, pt.is_integer)
+_ACCEPTS = {
+    "customer_id": _ID,
+    "kind": _ID,
+    "day": (*_TEXT, pt.is_date),
+    "consent": (*_ID, pt.is_boolean, pt.is_floating, pt.is_decimal),
+}
+_REMEDIES = {
+    "customer_id": "it as text or a whole number",
+    "kind": "it as text",
+    "day": "it as a date, or as text (YYYY-MM-DD)",
+    "consent": "true or false",
+}
 
 
 def _agreed(rows: Iterable[tuple[str, LifeDate, bool]]) -> dict[str, tuple[LifeDate, ...]]:

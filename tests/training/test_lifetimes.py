@@ -1,6 +1,8 @@
 """A silo that is away or late is not forgotten by the lifetime that a statement claims."""
 
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from recsys.privacy.charged import Charged, to_report
 from recsys.privacy.events import PrivacyEvent
 from recsys.privacy.ledger import Ledger
 from recsys.silos.config import FederationConfig
+from tests.recsys.privacy.builders import DELTA, make_charge
+from training.checkpoint import RUNS
 from training.client_app import app
 from training.config import TrainingConfig
 from training.coordinator import coordinate
-from training.lifetimes import FILE, known_lifetimes, remember
+from training.lifetimes import FILE, Known, known_lifetimes, remember
 from training.messages import Reply
 from training.progress import silent
 from training.settle import STATEMENT
@@ -70,11 +74,13 @@ def test_what_is_known_grows_by_what_silos_say(tmp_path: Path) -> None:
 
     assert known_lifetimes(tmp_path) == {}
     remember(tmp_path, {"a": said(2.0), "b": said(3.0)})
-    remember(tmp_path, {"b": said(4.0)})
-    assert known_lifetimes(tmp_path) == {
-        "a": [Charged("", PrivacyEvent(2.0))],
-        "b": [Charged("", PrivacyEvent(4.0))],
-    }
+    known = remember(tmp_path, {"b": said(4.0)})
+    assert known.charged == known_lifetimes(tmp_path)
+    assert known.charged["a"] == [Charged("", PrivacyEvent(2.0))]
+    assert sorted(one.event.noise_multiplier for one in known.charged["b"]) == [3.0, 4.0], (
+        "nothing is forgotten"
+    )
+    assert known.shortened == ("b",), "it no longer says what it said before"
 
 
 def test_what_silos_say_of_their_plans_is_kept_and_older_readers_find_the_events(tmp_path: Path) -> None:
@@ -95,4 +101,80 @@ def test_a_file_of_an_older_release_is_read(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"a": [{"noise": 2}]}')
     with pytest.raises(TrainingError, match=r"silo_lifetimes\.json: not readable"):
+        known_lifetimes(tmp_path)
+
+
+def mirrored(output: Path, run_id: str, ledger: Ledger) -> None:
+    """A run's folder with its mirror of what a silo's ledger says of that run."""
+    mirror = Ledger(output / RUNS / run_id / "ledger.db")
+    for receipt in ledger.receipts(run_id=run_id):
+        mirror.mirror(receipt)
+
+
+def answer(ledger: Ledger) -> Reply:
+    return Reply({"events": to_json(to_report(ledger.charges()))})
+
+
+def spent(path: Path, *runs: str) -> Ledger:
+    ledger = Ledger(path)
+    ledger.set_cap(100.0, DELTA)
+    for run_id in runs:
+        for _ in range(2):
+            ledger.commit(ledger.reserve(make_charge(PrivacyEvent(3.0), run_id=run_id)), 1)
+    return ledger
+
+
+def test_mirrors_know_what_a_deleted_file_knew(tmp_path: Path) -> None:
+    ledger = spent(tmp_path / "silo.sqlite", "run-1", "run-2")
+    for run_id in ("run-1", "run-2"):
+        mirrored(tmp_path, run_id, ledger)
+    mirrored(tmp_path / "copied", "run-1", ledger)
+    shutil.copytree(tmp_path / "copied" / RUNS / "run-1", tmp_path / RUNS / "run-1-copied")
+    known = remember(tmp_path, {"north": answer(ledger)})
+    assert known == Known({"north": list(ledger.charges())}, ())
+    (tmp_path / FILE).unlink()
+    assert known_lifetimes(tmp_path) == {"north": list(ledger.charges())}
+
+
+def test_a_file_that_was_edited_does_not_make_less_known(tmp_path: Path) -> None:
+    ledger = spent(tmp_path / "silo.sqlite", "run-1", "run-2")
+    mirrored(tmp_path, "run-1", ledger)
+    mirrored(tmp_path, "run-2", ledger)
+    (tmp_path / FILE).write_text(to_json({"north": to_report(ledger.charges()[:1])}))
+    assert Counter(known_lifetimes(tmp_path)["north"]) == Counter(ledger.charges())
+
+
+def test_a_shorter_answer_replaces_nothing_and_is_named(tmp_path: Path) -> None:
+    old, new = spent(tmp_path / "old.sqlite", "run-1"), spent(tmp_path / "new.sqlite", "run-2")
+    assert remember(tmp_path, {"north": answer(old)}).shortened == ()
+    known = remember(tmp_path, {"north": answer(new)})
+    assert Counter(known.charged["north"]) == Counter([*old.charges(), *new.charges()])
+    assert known.shortened == ("north",)
+
+
+def test_a_silo_that_lost_its_ledger_counts_with_what_was_known_and_the_statement_says_it(
+    configured: Callable[..., TrainingConfig], world: Path
+) -> None:
+    config = configured("privacy.epsilon=1.5")
+    silo = FederationConfig.load(world / "federation.toml").silo_configs()[0]
+    run(InProcessGrid, world, config)
+    before = list(Ledger(silo.ledger).events())
+    for kept in Path(silo.ledger).parent.glob(f"{Path(silo.ledger).name}*"):
+        kept.unlink()
+    (config.output / FILE).unlink()
+    second = run(InProcessGrid, world, config)
+    after = [*before, *Ledger(silo.ledger).events()]
+    bound = accountant.epsilon(after, second["plan"].delta)
+    assert second["silos"][silo.name]["epsilon_lifetime"] == pytest.approx(bound)
+    assert second["unconfirmed_silos"] == second["shortened_ledgers"] == [silo.name]
+    assert json.loads(second["run"].folder.joinpath(STATEMENT).read_text())["unconfirmed_silos"] == [
+        silo.name
+    ]
+
+
+def test_a_damaged_mirror_is_named(tmp_path: Path) -> None:
+    path = tmp_path / RUNS / "run-1" / "ledger.db"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no database at all, and long enough to be seen as none" * 4)
+    with pytest.raises(TrainingError, match=r"ledger\.db: not readable"):
         known_lifetimes(tmp_path)

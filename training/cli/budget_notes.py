@@ -9,7 +9,26 @@ from training.cli.books import Books
 
 def notes(report: BudgetReport, books: Books) -> list[str]:
     """A line for each difference, and for each silo that counts though its ledger is not here."""
-    return [*_not_given(report), *_bound(report, books), *_names(report, books), *_caps(report, books)]
+    return [
+        *(line for silo in report.silos for line in silo.contradictions),
+        *_not_given(report),
+        *_bound(report, books),
+        *_called(books),
+        *_names(report, books),
+        *_caps(report, books),
+    ]
+
+
+def _called(books: Books) -> list[str]:
+    """Silos whose file calls them otherwise than their ledger's rows do."""
+    found = []
+    for name in sorted(books.caps.keys() & books.ledgers.keys()):
+        owner = books.ledgers[name].owner()
+        if owner not in (None, name):
+            found.append(
+                f"{name}: silo.toml says so, the rows of its ledger say '{owner}'; rows are what is shown"
+            )
+    return found
 
 
 def _not_given(report: BudgetReport) -> list[str]:

@@ -110,10 +110,15 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
     lines = []
     if not report["within_target"]:
         lines.append("Warning: work that was redone was charged again, so more was spent than planned.")
-    if report["unconfirmed_silos"]:
-        names = ", ".join(report["unconfirmed_silos"])
+    shortened = report.get("shortened_ledgers", [])  # runs of older releases do not say
+    if names := ", ".join(silo for silo in report["unconfirmed_silos"] if silo not in shortened):
         lines.append(
             f"Warning: {names} did not send receipts; counted with the most they can have been charged."
+        )
+    if names := ", ".join(shortened):
+        lines.append(
+            f"Warning: the ledger of {names} says less than it said before: replaced or rewritten; counted "
+            "with all that is known."
         )
     for mechanism, why in report["left_out"].items():
         lines.append(f"Note: {mechanism} was left out: {why}.")

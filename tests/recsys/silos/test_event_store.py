@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from recsys.data.contracts import CONTRACTS, Table
 from recsys.errors import DataContractError, EventConflictError
-from recsys.silos.event_append import Appended
+from recsys.silos.event_append import INSERT, Appended
+from recsys.silos.events import to_row
 from recsys.silos.online import Event, OnlineEventStore
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -118,6 +120,12 @@ def test_an_event_from_before_the_clock_was_set_back_keeps_nobody_from_being_rea
         {"quantity": -1.0},
         {"quantity": float("nan")},
         {"price": float("inf")},
+        {"quantity": 10**400},
+        {"price": "dear"},
+        {"event_id": "\ud800"},
+        {"customer_id": "c\udfff"},
+        {"item_id": "\ud83d"},
+        {"store_id": "\udc00"},
         {"timestamp": datetime(2024, 1, 1)},
     ],
 )
@@ -125,6 +133,38 @@ def test_events_meet_the_contract_or_are_not_made(change: dict[str, object]) -> 
     with pytest.raises(DataContractError) as caught:
         event(1, **change)
     assert caught.value.location.column == next(iter(change))
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"quantity": 10**25}, "quantity"),
+        ({"quantity": 1e6 + 1}, "quantity"),
+        ({"at": datetime(1899, 12, 31, tzinfo=UTC)}, "timestamp"),
+        ({"at": datetime(1, 1, 1, tzinfo=UTC)}, "timestamp"),
+    ],
+)
+def test_what_the_contract_does_not_have_is_refused_for_its_own_customer(
+    store: OnlineEventStore, change: dict[str, Any], column: str
+) -> None:
+    batch = [event(1, "b"), event(2, "a", **change), event(3, "c", price=10**25, quantity=2)]
+    appended = store.append(batch)
+    assert appended[:2] == (2, 0)
+    assert [(one.position, one.error.location.column) for one in appended.refused] == [(1, column)]
+    assert [len(store.events_of(customer)) for customer in "abc"] == [0, 1, 1]
+    assert store.append(batch)[:2] == (0, 2)
+    assert store.read()["price"].to_pylist() == [None, 1e25]
+
+
+def test_events_of_an_older_program_beyond_the_contract_stay_readable(store: OnlineEventStore) -> None:
+    old, heavy = event(1, "a", at=datetime(1, 1, 1, tzinfo=UTC)), event(2, "b", quantity=2e6)
+    with sqlite3.connect(store.path) as connection:
+        connection.executemany(INSERT, [to_row(old), to_row(heavy)])
+    connection.close()
+    store.append([event(3, "c")])
+    assert (store.events_of("a"), store.events_of("b")) == ((old,), (heavy,))
+    assert store.sift()["customer_id"].to_pylist() == ["c"]
 
 
 def test_events_of_a_customer_are_in_order_of_time(store: OnlineEventStore) -> None:

@@ -133,6 +133,43 @@ def test_of_a_customer_with_a_broken_row_no_date_is_used(tmp_path: Path) -> None
         read_life_dates(path)
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_column_of_no_dates_is_named_whatever_days_stand_in_it(tmp_path: Path, unit: str) -> None:
+    path, said = tmp_path / "life.parquet", set[str]()
+    for days in ([10**9], [10**9, 2**62], [10**9, None]):
+        count = len(days)
+        when = pa.array(days, pa.int64()).cast(pa.timestamp(unit))
+        rows = {"customer_id": ["b", "a"][:count], "kind": ["birth"] * count, "day": when}
+        pq.write_table(pa.table(rows | {"consent": [True] * count}), path)
+        with pytest.raises(DataContractError, match="column 'day': wrong type") as caught:
+            sound_life_dates(path)
+        said.add(str(caught.value))
+        with pytest.raises(DataContractError, match=r"life\.parquet"):
+            read_life_dates(path)
+    assert len(said) == 1
+
+
+def test_a_day_beyond_all_calendars_is_named(tmp_path: Path) -> None:
+    days = pa.array([20_000, 2**31 - 1], pa.int32()).cast(pa.date32())
+    rows = {"customer_id": ["a", "b"], "kind": ["birth"] * 2, "day": days, "consent": [True] * 2}
+    pq.write_table(pa.table(rows).slice(0, 1), tmp_path / "life.parquet")
+    assert set(read_life_dates(tmp_path / "life.parquet")) == {"a"}
+    far = pa.table(rows).set_column(2, "day", pa.array([20_000, 3_000_000], pa.int32()).cast(pa.date32()))
+    pq.write_table(far, tmp_path / "life.parquet")
+    with pytest.raises(DataContractError, match="row 2, column 'day', value '10183-09-21': no date"):
+        read_life_dates(tmp_path / "life.parquet")
+    assert set(sound_life_dates(tmp_path / "life.parquet")) == {"a"}
+
+
+@pytest.mark.parametrize("column", ["customer_id", "kind", "consent"])
+def test_a_column_of_another_type_is_named_and_no_row_looked_at(tmp_path: Path, column: str) -> None:
+    far = pa.array([2**62], pa.int64()).cast(pa.timestamp("us"))
+    rows = {"customer_id": ["a"], "kind": ["birth"], "day": ["2026-01-05"], "consent": [True]} | {column: far}
+    pq.write_table(pa.table(rows), tmp_path / "life.parquet")
+    with pytest.raises(DataContractError, match=f"column '{column}': wrong type"):
+        sound_life_dates(tmp_path / "life.parquet")
+
+
 def test_a_file_without_a_column_is_no_customers_fault(tmp_path: Path) -> None:
     path = tmp_path / "life_events.csv"
     path.write_text("customer_id,kind,day\na,birth,2026-01-05\n")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,8 @@ from recsys.data.history import Ordering
 from recsys.errors import DataContractError, OrderingError
 from recsys.silos.base import Silo
 from recsys.silos.check import check_silo, read_checked, read_sound
+from recsys.silos.event_append import INSERT
+from recsys.silos.events import to_row
 from recsys.silos.files import FileSilo
 from recsys.silos.online import Event, OnlineEventStore, with_online
 
@@ -82,7 +86,11 @@ def test_an_online_event_is_its_customers_whoever_has_one_of_that_id(
 def test_a_stored_event_beyond_the_contract_is_set_aside_alone(
     silo: FileSilo, store: OnlineEventStore
 ) -> None:
-    store.append([event("a"), replace(event("b", customer="c1"), quantity=2e6), event("c")])
+    heavy = replace(event("b", customer="c1"), quantity=2e6)
+    store.append([event("a")])
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute(INSERT, to_row(heavy))  # as a program before the bound stored it
+    store.append([event("c")])
     merged = with_online(silo, store)
     with pytest.raises(DataContractError):
         read_checked(merged)

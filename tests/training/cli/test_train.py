@@ -56,13 +56,15 @@ def test_the_summary_warns_of_what_went_beyond_the_plan(trained) -> None:
 
     beyond = {
         "within_target": False,
-        "unconfirmed_silos": ["citygrocer"],
+        "unconfirmed_silos": ["citygrocer", "northmarket"],
+        "shortened_ledgers": ["northmarket"],
         "missed_rounds": {"carehouse": 2},
         "left_out": {"season": "nobody said"},
     }
     text = summary(replace(trained.result, report={**trained.result.report, **beyond}))
     assert "charged again" in text
     assert "citygrocer did not send receipts" in text
+    assert "the ledger of northmarket says less than it said before" in text
     assert "carehouse missed 2 rounds" in text
     assert "Note: season was left out: nobody said." in text
 

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import tomllib
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
 from recsys.errors import PlanError
-from recsys.privacy.budget import budget_report
-from recsys.privacy.claim import statement
 from recsys.privacy.events import PrivacyEvent
-from recsys.privacy.ledger import Ledger
-from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
-from recsys.privacy.statement import DataKind
+from recsys.privacy.plan import DpSgdPlan
 from training.aggregation import mean_gradient
 from training.audit.checks.bench import SUMS, Bench, bench
 from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
-from training.config import POPULARITY, TOWERS
+from training.config import POPULARITY, RHYTHM, TOWERS
 
 STEPS = 7
 FEW = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
+ROUNDS = {RHYTHM: 2, POPULARITY: 2}
 ROUNDING = 1e-6
 
 
@@ -37,74 +31,39 @@ def charged_steps() -> list[Finding]:
     subject, plan = Subject(world), world.plan(FEW)
     left = {name: len(subject.repeated(name, plan, 2)) for name in SUMS}
     left[TOWERS] = sum(1 for attempt in (1, 2) for _ in subject.steps(plan, STEPS, attempt=attempt))
+    for name in ROUNDS:
+        left[name] += _in_rounds(subject, name)
     ledger = subject.node.ledger()
     rows = {"ledger": [(row.details["mechanism"], row.event) for row in subject.charges()]}
     rows["receipts"] = [(r.mechanism, r.event) for r in ledger.receipts() if r.kind == "reserve"]
     return [
-        _charged(where, name, released, [event for owner, event in charges if owner == name and event])
-        for where, charges in rows.items()
-        for name, released in left.items()
-    ]
-
-
-def person_epsilon() -> list[Finding]:
-    """The epsilon that is shown to persons, against the closed form for the releases of all their silos."""
-    world = bench()
-    plan = world.plan(FEW)
-    subjects = [Subject(world, silo=silo) for silo in range(len(world.federation.silos))]
-    for subject in subjects:
-        for name in SUMS:
-            subject.release(name, plan)
-        _given_up(subject, plan)
-    ledgers = {subject.node.config.name: subject.node.ledger() for subject in subjects}
-    spent = [_kept(Path(str(subject.node.config.ledger))) for subject in subjects]
-    most = plan.max_silos_per_person
-    exact = gaussian_epsilon(math.sqrt(math.fsum(sorted(spent)[-most:])), plan.delta)
-    report = budget_report(ledgers, max_silos_per_person=most, delta=plan.delta)
-    shown = {
-        "statement": statement(plan, ledgers, data_kind=DataKind.SIMULATED).epsilon,
-        "budget": report.person_epsilon,
-        "budget by a file that says 1": _by_an_edited_file(ledgers, plan.delta, exact),
-    }
-    alone = {account.silo: (account.epsilon, account.delta) for account in report.silos}
-    return [
-        *(_shown(where, epsilon, exact, most) for where, epsilon in shown.items()),
+        _repeated_step(world),
         *(
-            _shown(subject.node.config.name, *_of_silo(alone[subject.node.config.name], mu2), 1)
-            for subject, mu2 in zip(subjects, spent, strict=True)
+            _charged(where, name, released, [event for owner, event in charges if owner == name and event])
+            for where, charges in rows.items()
+            for name, released in left.items()
         ),
     ]
 
 
-def _given_up(subject: Subject, plan: PrivacyPlan) -> None:
-    """Two charges more: one that was never closed, as after a crash, and one that was given up."""
-    request, ledger = subject.world.request(POPULARITY, plan), subject.node.ledger()
-    charge = subject.node._charge(request, plan, POPULARITY, "snapshot", steps=1)
-    ledger.reserve(charge)
-    ledger.void(ledger.reserve(charge), "given up")
+def _in_rounds(subject: Subject, name: str) -> int:
+    """All rounds of a sum, each asked for twice in the same words: how many sums were given."""
+    plan = subject.world.plan(FEW, rounds=ROUNDS)
+    numbers = [number for number in range(ROUNDS[name]) for _ in range(2)]
+    return sum(1 for number in numbers if len(subject.release(name, plan, number=number)))
 
 
-KEPT = "SELECT noise_multiplier, steps FROM rows WHERE kind = 'reserve'"
-
-
-def _kept(path: Path) -> float:
-    """The squared sum of signal to noise of all charges, from the database itself."""
-    with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute(KEPT).fetchall()
-    return math.fsum(steps / noise**2 for noise, steps in rows)
-
-
-def _of_silo(shown: tuple[float, float], squared: float) -> tuple[float, float]:
-    epsilon, delta = shown
-    return epsilon, gaussian_epsilon(math.sqrt(squared), delta)
-
-
-def _by_an_edited_file(ledgers: Mapping[str, Ledger], delta: float, exact: float) -> float:
-    """What is shown where an edited file says that a person is in one silo; to refuse is right too."""
+def _repeated_step(world: Bench) -> Finding:
+    """A coordinator that asks for one step twice, with the state of before the first time."""
+    subject, plan = Subject(world), world.plan(FEW)
+    requests = [world.request(TOWERS, plan, number=number, end=STEPS) for number in range(2)]
+    before = subject.node.release(requests[0]).block
+    subject.node.release(requests[1], before)
     try:
-        return budget_report(ledgers, max_silos_per_person=1, delta=delta).person_epsilon
+        subject.node.release(requests[1], before)
     except PlanError:
-        return exact
+        return Finding("charged steps", True, 1, 1, "a step that is asked for twice is released once")
+    return Finding("charged steps", False, 2, 1, "a step that is asked for twice is released twice")
 
 
 def public_divisor() -> list[Finding]:
@@ -145,11 +104,6 @@ def _charged(where: str, name: str, left: int, events: Sequence[PrivacyEvent]) -
     charged = sum(event.steps for event in events)
     words = f"{name}: {left} releases left, the {where} was charged for {charged}"
     return Finding("charged steps", left <= charged, left, charged, words)
-
-
-def _shown(where: str, epsilon: float, exact: float, silos: int) -> Finding:
-    words = f"{where}: epsilon {epsilon:.4f} is shown; {silos} silos' releases cost a person {exact:.4f}"
-    return Finding("person epsilon", epsilon >= exact * (1 - ROUNDING), epsilon, exact, words)
 
 
 def _declared(world: Bench) -> list[int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import SiloConfig
+from training import client_app
 from training.audit.checks.bench import Bench, bench
 from training.audit.checks.edits import KeptSilo
 from training.audit.checks.subject import kept_tables
@@ -74,6 +75,8 @@ def asking(world: Bench, plan: PrivacyPlan, *, kept: bool = False) -> Iterator[A
     federation = str(world.root / "federation.toml")
     silos = len(world.federation.silos)
     with ExitStack() as stack:
+        # Silos are asked what they refuse, on purpose: their log is not the audit's.
+        stack.enter_context(patch.object(client_app._log, "disabled", True))
         if kept:
             stack.enter_context(patch.object(SiloConfig, "base_silo", _kept(world)))
         grid = stack.enter_context(in_process(app, nodes=silos, run_config={"federation": federation}))

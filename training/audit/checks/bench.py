@@ -48,6 +48,7 @@ WORLD = WorldConfig(persons=300, n_items=240, weeks=6, silos=DEFAULT_SILOS[:3])
 # The last of the six weeks is held out, for the metrics to be measured on.
 SETTINGS = (
     "copurchase.top_items=60",
+    "season.years=2",
     "towers.embedding_dim=4",
     "until=2026-06-22T00:00:00Z",
     "privacy.shares.towers=0.4",
@@ -59,6 +60,7 @@ ONE_ROUND: Mapping[str, int] = MappingProxyType({})
 
 # Checks release the same data hundreds of times, on purpose: only then can noise be measured.
 CAP = 1e6
+AWAY = 0.5  # how far a round's gradients of rhythms are taken from those of the round before it
 
 Values = NDArray[np.float32]
 
@@ -91,8 +93,9 @@ class Bench:
 
     @cached_property
     def published(self) -> NDArray[np.float64]:
-        """A popularity as the coordinator would publish it."""
-        return np.full(len(self.catalogue), 1 / len(self.catalogue))
+        """A popularity as the coordinator would publish it: a few items are bought by many (Zipf's law)."""
+        weights = 1.0 / np.arange(1, len(self.catalogue) + 1)
+        return np.asarray(weights / weights.sum())
 
     @cached_property
     def usual(self) -> NDArray[np.float64]:
@@ -176,7 +179,7 @@ class Bench:
             "fingerprint": plan.fingerprint(),
             "settings": self.settings.model_dump_json(),
         }
-        at = np.zeros(DIMENSIONS) if stage == RHYTHM else self.parameters
+        at = np.full(DIMENSIONS, AWAY * number) if stage == RHYTHM else self.parameters
         arrays: dict[str, NDArray[Any]] = {
             "popularity": self.published,
             "parameters": at,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from recsys.errors import BudgetExceededError, LedgerError, PlanError
-from recsys.privacy.ledger import Ledger
+from recsys.errors import ApprovalRequiredError, BudgetExceededError, LedgerError, PlanError
+from recsys.privacy.ledger import Charge, Ledger
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
 from training.audit.checks.accounting import ROUNDING, gaussian_epsilon
@@ -22,6 +22,8 @@ from training.config import POPULARITY, TOWERS
 
 STEP = DpSgdPlan(clip_norm=0.3, noise_multiplier=20.0, sampling_rate=0.1, steps=2)
 NOISE, CAP, ENOUGH = 8.0, 3.0, 60
+LOUD = 4.0  # multiplier of the charges that are never closed
+OTHER_WORDS = "UPDATE rows SET details = replace(details, 'audit', 'other')"
 
 
 class _Killed(BaseException):
@@ -65,7 +67,53 @@ def caps_refuse() -> list[Finding]:
     spent = gaussian_epsilon(left**0.5 / NOISE, subject.node.config.delta)
     words = f"{left} releases cost epsilon {spent:.3f} under a cap of {CAP:g}; {len(drawn)} were drawn"
     held = spent <= CAP * (1 + ROUNDING) and len(drawn) == left == len(subject.charges())
-    return [Finding("caps", held, spent, CAP, words)]
+    return [Finding("caps", held, spent, CAP, words), _open(world), _of_purpose(world), _approved(world)]
+
+
+def _open(world: Bench) -> Finding:
+    """Charges that no process lived to close fill the cap too."""
+    subject = _capped(world)
+    return _filled("charges that were never closed", subject.node.ledger(), _loud(subject), CAP)
+
+
+def _of_purpose(world: Bench) -> Finding:
+    """A cap for one purpose, far below that of the silo."""
+    subject = Subject(world)
+    ledger, charge = subject.node.ledger(), _loud(subject)
+    ledger.set_cap(CAP, subject.node.config.delta, charge.purpose)
+    return _filled(f"charges for {charge.purpose}, which has a cap of its own,", ledger, charge, CAP)
+
+
+def _approved(world: Bench) -> Finding:
+    """A silo in which every plan needs a second person's approval, which nobody gave."""
+    subject = Subject(world)
+    ledger, charge = subject.node.ledger(), _loud(subject)
+    ledger.set_policy(0.0)
+    try:
+        ledger.reserve(charge)
+    except ApprovalRequiredError:
+        return Finding("caps", True, 0, 0, "nothing is charged before a second person has approved it")
+    return Finding(
+        "caps", False, 1, 0, "a plan is charged that a second person had to approve, and nobody did"
+    )
+
+
+def _loud(subject: Subject) -> Charge:
+    plan = subject.world.plan(STEP, noise_multiplier=LOUD)
+    request = subject.world.request(POPULARITY, plan)
+    return subject.node._charge(request, plan, POPULARITY, "snapshot", steps=1)
+
+
+def _filled(what: str, ledger: Ledger, charge: Charge, cap: float) -> Finding:
+    """Charges until they are refused, against the closed form."""
+    count = 0
+    with suppress(BudgetExceededError):
+        while count < ENOUGH:
+            ledger.reserve(charge)
+            count += 1
+    spent = gaussian_epsilon(count**0.5 / LOUD, charge.delta)
+    words = f"{count} {what} cost epsilon {spent:.3f} under a cap of {cap:g}"
+    return Finding("caps", count > 0 and spent <= cap * (1 + ROUNDING), spent, cap, words)
 
 
 def _capped(world: Bench) -> Subject:
@@ -85,6 +133,7 @@ def tampering() -> list[Finding]:
         _refused(
             "a row that was edited", lambda path: _written(path, "UPDATE rows SET noise_multiplier = 999")
         ),
+        _refused("a row whose words were edited", lambda path: _written(path, OTHER_WORDS)),
         _refused("a tail that was cut", lambda path: _written(path, "DELETE FROM rows WHERE id > 2")),
         _lowered_bound(),
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, chdtr, chdtrc, ndtr, pdtrc
+from scipy.special import betainc, chdtr, chdtrc, ndtr, ndtri, pdtrc
 from scipy.stats import kstest, kurtosistest
 
 Values = NDArray[np.float64]
 
 TOLERANCE = 1e-6  # float32 keeps noise of 20 beside sums of a hundred this well
 LEAST_OVERLAP = 8
+FARTHEST = 37.0  # standard deviations: beyond, a tail is no number above 0
 LEAST_TERMS = 500  # of a correlation, so that it is normal far into its tails
 
 
@@ -41,6 +42,23 @@ def of_squares(squares: Values, freedom: int) -> float:
     """The oddest of many sums of squares of `freedom` draws each, Bonferroni's bound."""
     low, high = chdtr(freedom, squares.min()), chdtrc(freedom, squares.max())
     return min(1.0, 2 * len(squares) * float(min(low, high)))
+
+
+def of_spread(squares: Values, freedom: int) -> float:
+    """Sums of squares of `freedom` draws each vary as much as they should, on a normal scale; two-sided."""
+    low, high = chdtr(freedom, squares), chdtrc(freedom, squares)
+    places = np.where(low < high, ndtri(low), -ndtri(high))
+    return of_variance(np.clip(places, -FARTHEST, FARTHEST))
+
+
+def of_phases(values: Values, steps: Values) -> float:
+    """The step of which values are multiples most of all, Bonferroni's bound; steps far below 1.
+
+    Values over a step, less whole numbers, lie evenly on a circle unless they were rounded: n times the
+    square of their mean direction is then about exponential (Rayleigh's test).
+    """
+    turns = np.exp(2j * np.pi * (values.ravel()[:, None] / steps))
+    return min(1.0, len(steps) * float(np.exp(-values.size * np.square(np.abs(turns.mean(axis=0))).max())))
 
 
 def of_cosines(one: Values, other: Values) -> float:

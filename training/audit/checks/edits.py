@@ -84,6 +84,11 @@ def busiest(silo: Silo) -> str:
     return str(max(counted.to_pylist(), key=lambda entry: entry["counts"])["values"])
 
 
+def nobody(table: Table, rows: pa.Table) -> pa.Table:
+    """All customers are gone, with all their records."""
+    return rows.slice(0, 0) if table in (Table.CUSTOMERS, Table.INTERACTIONS) else rows
+
+
 def without(*customers: str) -> Edit:
     """These customers are gone, with all their records."""
     gone = pa.array(customers, pa.string())
@@ -100,21 +105,25 @@ def as_whale(
     customer: str,
     *,
     times: int,
-    hours: int = 5,
+    hours: int = 10,
     quantity: float = 1.0,
     kinds: Sequence[str] = ("purchase",),
+    last: datetime | None = None,
+    most: int | None = None,
 ) -> Edit:
-    """This customer has bought every item of the silo `times` over, five hours apart.
+    """This customer has bought every item of the silo `times` over, ten hours apart.
 
-    Of that, the events that a silo keeps of one customer go back for more than a year. hours: between two
-    events; kinds: what happened, in turns
+    Of that, the events that a silo keeps of one customer go back for more than two years. hours: between two
+    events; kinds: what happened, in turns, in each of the silo's stores in turns; last: when it ended, the
+    customer's first event in the table if left out; most: of how many items, all if left out
     """
 
     def edit(table: Table, rows: pa.Table) -> pa.Table:
         if table is not Table.INTERACTIONS:
             return rows
         one = rows.filter(pc.equal(rows["customer_id"], customer)).slice(0, 1).to_pylist()[0]
-        items = sorted(set(rows["item_id"].to_pylist())) * times
+        items = sorted(set(rows["item_id"].to_pylist()))[:most] * times
+        stores = sorted(set(rows["store_id"].drop_null().to_pylist())) or [None]
         bought = [
             one
             | {
@@ -122,7 +131,8 @@ def as_whale(
                 "item_id": item,
                 "event": kinds[n % len(kinds)],
                 "quantity": quantity,
-                "timestamp": one["timestamp"] - timedelta(hours=hours * n),
+                "store_id": stores[n // len(kinds) % len(stores)],
+                "timestamp": (last or one["timestamp"]) - timedelta(hours=hours * n),
             }
             for n, item in enumerate(items)
         ]

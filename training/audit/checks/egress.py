@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.errors import ThousandFacesError
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
-from recsys.silos.event_store import OnlineEventStore
 from training import egress
+from training.audit.checks import chance
 from training.audit.checks.asked import Question, asking
 from training.audit.checks.bench import SUMS, Bench, bench
-from training.audit.checks.filed import bought
+from training.audit.checks.edits import nobody
+from training.audit.checks.subject import Subject
+from training.audit.checks.worlds import with_impossible_rows, with_online
 from training.audit.finding import Finding
-from training.config import TOWERS
-from training.egress import Leaves
+from training.config import POPULARITY, TOWERS
+from training.egress import Leaves, Status
 from training.messages import ARRAYS, FIELDS, HELLO, PLACES, RECEIPTS
 
 STEPS = 2
@@ -27,6 +28,8 @@ PLAN = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=S
 NOISE, TARGET = 40.0, 8.0  # within the caps that the silos were made with
 
 RECORDS = "records"
+REFUSED = 99  # a round beyond every plan
+FALSE_ALARM = 1e-9
 
 Captured = dict[tuple[str, ...], Any]
 
@@ -37,10 +40,10 @@ def egress_of_a_run() -> list[Finding]:
     Silos have online events too. The third world has a customer more whose every row is impossible.
     """
     worlds = {
-        "one customer": _with_online(bench().neighbour),
-        "impossible rows": _with_impossible_rows(_with_online(bench())),
+        "one customer": with_online(bench().neighbour),
+        "impossible rows": with_impossible_rows(with_online(bench())),
     }
-    everything = dict(_replies(_with_online(bench())))
+    everything = dict(_replies(with_online(bench())))
     found = list[Finding]()
     for what, world in worlds.items():
         # The worlds differ in the first silo's files; the others have the same.
@@ -56,10 +59,10 @@ def egress_of_a_run() -> list[Finding]:
             _none(f"replies are refusals ({what})", _refusals(other)),
             _none(f"sums are alike on both worlds ({what})", _copied(whole, other)),
         ]
-    return [*found, _none("replies are refusals", _refusals(everything)), _of_nobody()]
+    return [*found, _none("replies are refusals", _refusals(everything)), _replies_of_nobody(), *_of_nobody()]
 
 
-def _of_nobody() -> Finding:
+def _replies_of_nobody() -> Finding:
     """A silo in which nobody is answers like any other: its statuses are those of one customer's silo."""
     replies = dict(_replies(_with_nobody(bench().copy()), silos=1))
     return _none("replies of a silo in which nobody is are refusals", _refusals(replies))
@@ -70,6 +73,26 @@ def _with_nobody(world: Bench) -> Bench:
     for name in ("interactions", "customers"):
         pq.write_table(pq.read_table(folder / f"{name}.parquet").slice(0, 0), folder / f"{name}.parquet")
     return world
+
+
+def _of_nobody() -> list[Finding]:
+    """A silo without a customer: it answers like any other, and what it sends is all noise."""
+    world = bench()
+    subject, plan = Subject(world, edit=nobody), plan_of(world)
+    refused, odds = list[str](), 1.0
+    for name in (*SUMS, TOWERS):
+        try:
+            values = next(subject.steps(plan, STEPS)) if name == TOWERS else subject.release(name, plan)
+        except ThousandFacesError:
+            refused.append(name)
+            continue
+        std = PLAN.noise_std if name == TOWERS else plan.release(name).noise_std
+        odds = min(odds, chance.of_variance(values.astype(np.float64) / std))
+    words = f"noise of a silo without a customer is of its size by chance {odds:.2g}"
+    return [
+        _none("sums are refused where there is no customer", refused),
+        Finding("egress", odds >= FALSE_ALARM, odds, FALSE_ALARM, words),
+    ]
 
 
 def _undeclared(replies: Captured) -> list[str]:
@@ -84,7 +107,21 @@ def _different(one: Captured, other: Captured) -> list[str]:
 
 
 def _refusals(replies: Captured) -> list[str]:
-    return [" ".join(key) for key, value in replies.items() if key[-1] == "status" and value != "ok"]
+    """Replies that are refusals, and those to what has to be refused if they say more than their code."""
+    told = [" ".join(key) for key, value in replies.items() if key[-1] == "status" and _is_odd(key, value)]
+    return told + [
+        " ".join(key) for key, value in replies.items() if key[2] == str(REFUSED) and _says(key, value)
+    ]
+
+
+def _is_odd(key: tuple[str, ...], status: str) -> bool:
+    return status != (Status.PLAN_REFUSED if key[2] == str(REFUSED) else Status.OK)
+
+
+def _says(key: tuple[str, ...], value: Any) -> bool:
+    """Whether a field of a refusal is no echo of what was asked."""
+    echo = {"stage": key[1], "round": int(key[2]), "status": Status.PLAN_REFUSED}
+    return key[-2] != RECORDS and key[-1] != "silo" and echo.get(key[-1]) != value
 
 
 def _copied(one: Captured, other: Captured) -> list[str]:
@@ -100,48 +137,6 @@ def _form(value: Any) -> tuple[str, ...]:
 def _none(what: str, found: list[str]) -> Finding:
     examples = f" ({', '.join(found[:3])})" if found else ""
     return Finding("egress", not found, len(found), 0, f"{len(found)} {what}{examples}")
-
-
-def _with_online(world: Bench) -> Bench:
-    """A copy whose first silo trains on what serving took in as well; of those who are in its tables."""
-    copy = world.copy()
-    silo = copy.federation.silo_configs()[0]
-    store = OnlineEventStore(silo.online or silo.folder / "online.sqlite")
-    rows = pq.read_table(silo.folder / "interactions.parquet").slice(0, 500).to_pylist()
-    for number, row in enumerate(rows):
-        name, last = f"online-{number}", row["timestamp"]
-        store.append(
-            bought(row["customer_id"], [row["item_id"]], [name], last.replace(tzinfo=last.tzinfo or UTC))
-        )
-    store.close()
-    return copy
-
-
-def _with_impossible_rows(world: Bench) -> Bench:
-    """One consenting customer more, who has bought what is not there, never, in numbers that are none."""
-    folder = world.federation.silo_configs()[0].folder
-    rows, customers = (pq.read_table(folder / f"{table}.parquet") for table in ("interactions", "customers"))
-    one = rows.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible"}
-    wrong: list[dict[str, Any]] = [
-        {"quantity": float("nan")},
-        {"quantity": -1e300},
-        {"quantity": float("inf")},
-        {"event": "no such event"},
-        {"item_id": "no such item"},
-        {"timestamp": one["timestamp"].replace(year=2200)},
-        {"event_id": ""},
-        {"price": -1.0},
-    ]
-    broken = [
-        one | {"event_id": f"{number}"} | {k: v for k, v in odd.items() if k in one}
-        for number, odd in enumerate(wrong)
-    ]
-    newcomer = customers.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible", "consent_training": True}
-    newcomer |= {"person_key": "impossible"} if "person_key" in newcomer else {}
-    for table, name, added in ((rows, "interactions", broken), (customers, "customers", [newcomer])):
-        grown = pa.concat_tables([table, pa.Table.from_pylist(added, schema=table.schema)])
-        pq.write_table(grown, folder / f"{name}.parquet")
-    return world
 
 
 def plan_of(world: Bench) -> PrivacyPlan:
@@ -168,7 +163,7 @@ def _replies(world: Bench, *, silos: int | None = None) -> Iterator[tuple[tuple[
 def _questions() -> list[Question]:
     sums = [(f"train.{name}", 0) for name in SUMS]
     steps = [(f"train.{TOWERS}", number) for number in range(STEPS)]
-    return [(HELLO, 0), (PLACES, 0), *sums, *steps, (RECEIPTS, 0)]
+    return [(HELLO, 0), (PLACES, 0), *sums, *steps, (f"train.{POPULARITY}", REFUSED), (RECEIPTS, 0)]
 
 
 def _comparable(name: str, value: Any) -> Any:

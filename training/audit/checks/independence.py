@@ -63,7 +63,7 @@ def plan_of(world: Bench) -> PrivacyPlan:
 def _all_drawn(world: Bench) -> list[Drawn]:
     """All silos once; one of them in another attempt, after a restart, in another run; all in children."""
     plan, everything, beginnings = plan_of(world), _questions(), _beginnings()
-    sums = [question for question in beginnings if question[0] != STEP]
+    sums = [question for question in everything if question[0] != STEP]
     with asking(world, plan, kept=True) as answers:
         with frozen():
             exact = answers.sums(sums, attempt=9)
@@ -78,8 +78,8 @@ def _all_drawn(world: Bench) -> list[Drawn]:
             moments[moment] = answers.sums(beginnings, end=STEPS, run_id=run_id, silos=1)
     stds = {f"train.{name}": plan.release(name).noise_std for name in SUMS} | {STEP: QUIET.noise_std}
     return [
-        # What is under a sum's noise is the same in each round, and nobody is in a step.
-        Drawn(moment, *key, ((values - exact.get((*key[:2], 0), 0.0)) / stds[key[1]]))
+        # Nobody is in a step.
+        Drawn(moment, *key, ((values - exact.get(key, 0.0)) / stds[key[1]]))
         for moment, found in moments.items()
         for key, values in found.items()
     ]

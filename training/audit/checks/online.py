@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.data.contracts import Table
@@ -20,7 +21,21 @@ from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 
+ALONE = timedelta(days=10)
 EVENTS = 200  # fewer than items, so that each counts
+
+
+def _last_alone(customer: str, until: datetime | None) -> Edit:
+    """In the last days of what is trained on nobody else did anything: no day may be counted from theirs."""
+
+    def edit(table: Table, rows: pa.Table) -> pa.Table:
+        if table is not Table.INTERACTIONS or until is None:
+            return rows
+        times = rows["timestamp"]
+        late = pc.and_(pc.greater_equal(times, until - ALONE), pc.less(times, until))
+        return rows.filter(pc.or_(pc.invert(late), pc.equal(rows["customer_id"], customer)))
+
+    return edit
 
 
 class _Scene:
@@ -31,14 +46,17 @@ class _Scene:
         silo = Subject(world).node.silo
         trained = trained_customers(silo).to_pylist()
         self.first = busiest(silo)
-        self.second, self.beyond, self.silent, self.erased = [c for c in trained if c != self.first][:4]
+        others = [c for c in trained if c != self.first]
+        self.second, self.beyond, self.silent, self.erased, self.unranked = others[:5]
         rows = silo.read(Table.INTERACTIONS)
         self.last = pc.min(rows["timestamp"]).as_py()
         self.items = sorted(set(rows["item_id"].to_pylist()))
         self.ids = {customer: ids_of(rows, customer) for customer in (self.first, self.second)}
         self.base: Edit = edited(
             with_value(self.beyond, "person_rank", len(world.federation.silos)),
+            with_value(self.unranked, "person_rank", None),
             with_value(self.silent, "consent_training", False),
+            _last_alone(self.first, world.settings.until),
             with_ids(self.first, self.ids[self.second][::2]),
         )
 
@@ -64,7 +82,7 @@ class _Scene:
     def with_those_who_do_not_train(self) -> Subject:
         """The silo with events that may train nothing."""
         extra = list[Event]()
-        for customer in (self.beyond, self.silent, self.erased):
+        for customer in (self.beyond, self.unranked, self.silent, self.erased):
             extra += bought(customer, self._many(), self._online_ids()[self.first], self.last)
         # More than a silo keeps of a customer, and the latest of all: they would push out what may train.
         names = [f"signal-{number}" for number in range(self.world.settings.max_events_per_customer)]

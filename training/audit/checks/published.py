@@ -59,6 +59,7 @@ class Written:
     folder: Path
     bundle: Path
     facts: dict[str, object] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def published_model() -> list[Finding]:
@@ -67,10 +68,12 @@ def published_model() -> list[Finding]:
     places = sorted(one.facts.keys() | other.facts.keys())
     differ = [place for place in places if one.facts.get(place) != other.facts.get(place)]
     named = _named(one.folder)
+    fine = [stage for stage, seconds in one.seconds.items() if seconds != int(seconds)]
     words = f"{len(differ)} of {len(places)} published facts follow one customer's data, {_some(differ)}"
     return [
         Finding("published model", not differ, len(differ), 0, words),
         Finding("published model", not named, len(named), 0, f"customers are named in {_some(named)}"),
+        Finding("published model", not fine, len(fine), 0, f"{len(fine)} times are finer than seconds"),
     ]
 
 
@@ -109,7 +112,7 @@ def _run(world: Bench) -> Written:
     recorded = list[Any]()
     with _same_sums(), patch.object(coordinator, "record_run", _recorder(recorded)):
         result = run_training(_config(world, output), progress=noted, resume=False)
-    written = Written(output, result.bundle_folder)
+    written = Written(output, result.bundle_folder, seconds=result.report["seconds"])
     written.facts = {f"progress {n}": line for n, line in enumerate(lines)}
     written.facts |= {f"record/{key}": value for key, value in _flat(recorded)}
     for path in sorted(file for file in output.rglob("*") if file.is_file()):

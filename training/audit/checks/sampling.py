@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2, norm
+from scipy.stats import binom, chi2, hypergeom, norm
 
 from recsys.privacy.mechanisms import SecureNoise
 from recsys.privacy.plan import DpSgdPlan, PrivacyPlan
@@ -46,7 +46,10 @@ def sampling() -> list[Finding]:
 
 
 def independence_of_samples() -> list[Finding]:
-    """Whether who is in one step says who is in another: of the next steps, another attempt, another silo."""
+    """Whether who is in one step says who is in another: of the next steps, another attempt, another silo.
+
+    And whether one customer's being there says that of another, by places.
+    """
     world = bench()
     plan, first = world.plan(SOME), Subject(world)
     once, again = _places(first, plan, 1), _places(first, plan, 2)
@@ -57,7 +60,10 @@ def independence_of_samples() -> list[Finding]:
         "a restarted node": (once, restarted),
         "another silo": (once, elsewhere),
     }
-    return [_together(words, one, other, SOME.sampling_rate) for words, (one, other) in pairs.items()]
+    beside = {f"the customer {by} places on": (once[:, :-by], once[:, by:]) for by in (1, 2, 3)}
+    together = {f"in that of {words}": pair for words, pair in pairs.items()} | beside
+    found = [_together(words, one, other, SOME.sampling_rate) for words, (one, other) in together.items()]
+    return [*found, _most_alike(np.concatenate([once, again, restarted]))]
 
 
 def _places(subject: Subject, plan: PrivacyPlan, attempt: int) -> NDArray[np.bool_]:
@@ -83,9 +89,21 @@ def _together(words: str, one: NDArray[np.bool_], other: NDArray[np.bool_], rate
     spread = (cells * (rate**2 * (1 - rate**2) + 2 * rate**3 * (1 - rate))) ** 0.5
     most = float(norm.isf(FALSE_ALARM / 2)) * spread
     apart = abs(both - cells * rate**2)
-    told = f"{both} customers are in a step and in that of {words}; chance allows "
+    told = f"{both} customers are in a step and {words}; chance allows "
     told += f"{cells * rate**2:.0f} +- {most:.0f}"
     return Finding("samples", apart <= most, apart, most, told)
+
+
+def _most_alike(chosen: NDArray[np.bool_]) -> Finding:
+    """The two steps with the most customers in both: given their sizes, a hypergeometric number."""
+    customers, sizes = chosen.shape[1], chosen.sum(axis=1)
+    one, other = np.triu_indices(len(chosen), 1)
+    both = (chosen.astype(np.int64) @ chosen.T)[one, other]
+    odds = len(one) * hypergeom.sf(both - 1, customers, sizes[one], sizes[other])
+    worst = int(odds.argmin())
+    told = f"of {len(one)} pairs of steps the most alike have {both[worst]} customers in both, by chance "
+    measured = min(1.0, float(odds[worst]))
+    return Finding("samples", measured >= FALSE_ALARM, measured, FALSE_ALARM, f"{told}{measured:.2g}")
 
 
 def _watched(seen: list[Counter[Example]]) -> Any:

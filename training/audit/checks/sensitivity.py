@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.privacy.plan import PrivacyPlan
 from training.audit.checks.bench import SUMS, bench
-from training.audit.checks.edits import Edit, as_whale, busiest, trained_customers, unchanged, without
+from training.audit.checks.edits import (
+    Edit,
+    as_whale,
+    busiest,
+    trained_customers,
+    unchanged,
+    without,
+)
 from training.audit.checks.frozen import exact, frozen
 from training.audit.checks.noise import EVERYONE
 from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
-from training.config import TOWERS
+from training.config import RHYTHM, TOWERS
 
 SLACK = 1e-3  # of the bound: far more than sums in float32 lose
+TWICE, DAY = 2, timedelta(days=1)
 WHALE = 40  # purchases of every item of the shop: some ten thousand events
 QUANTITIES = (1e30, 1e-30, 0.0, -1.0, -1e30, math.nan, math.inf)
-KINDS = ("view", "cart", "rating", "return")
+KINDS = ("view", "cart", "rating", "return", "dismiss")
+FEW = (1, 2)
 ROUNDED = 1e-9  # of the bound: what float64 may make one customer's part depend on another's
 
 
@@ -57,11 +68,16 @@ def coupling() -> list[Finding]:
 
 def _sensitivity(*names: str) -> list[Finding]:
     world = bench()
-    customer = busiest(Subject(world).node.silo)
-    plan, gone = world.plan(EVERYONE), Subject(world, edit=without(customer))
+    customer, until = busiest(Subject(world).node.silo), world.settings.until
+    plan = world.plan(replace(EVERYONE, steps=TWICE), rounds={RHYTHM: TWICE})
+    gone = Subject(world, edit=without(customer))
     whales = {
         "a whale": as_whale(customer, times=WHALE),
         "a whale of one hour": as_whale(customer, times=WHALE, hours=0),
+        "a whale of much that is new, held out": as_whale(
+            customer, times=1, hours=1, last=until and until + DAY
+        ),
+        **{f"a customer of {count} purchases": as_whale(customer, times=1, most=count) for count in FEW},
         **{f"a whale of {n:g} at a time": as_whale(customer, times=2, quantity=n) for n in QUANTITIES},
         **{f"a whale of {kind}": as_whale(customer, times=2, kinds=("purchase", kind)) for kind in KINDS},
     }
@@ -76,7 +92,7 @@ def _sensitivity(*names: str) -> list[Finding]:
 
 
 def _moved(name: str, who: str, plan: PrivacyPlan, change: NDArray[np.float64]) -> Finding:
-    moved = float(np.linalg.norm(change))
+    moved = float(np.linalg.norm(change, axis=1).max())
     bound = bound_of(plan, name) * (1 + SLACK)
     words = f"{name}: {who} moves the sum by {moved:.4f}; charged for {bound_of(plan, name):g}"
     return Finding("sensitivity", math.isfinite(moved) and moved <= bound, moved, bound, words)
@@ -88,7 +104,11 @@ def exact_sum(subject: Subject, name: str, plan: PrivacyPlan) -> NDArray[np.floa
 
 
 def _released(subject: Subject, name: str, plan: PrivacyPlan) -> NDArray[np.float64]:
-    return subject.release(name, plan).astype(np.float64)
+    """What is released, [rounds, n]; a later step, and a round at other parameters, count by themselves."""
+    if name == TOWERS:
+        return np.stack(list(subject.steps(plan, TWICE))).astype(np.float64)
+    rounds = range(TWICE if name == RHYTHM else 1)
+    return np.stack([subject.release(name, plan, number=number) for number in rounds]).astype(np.float64)
 
 
 def bound_of(plan: PrivacyPlan, name: str) -> float:

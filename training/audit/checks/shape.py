@@ -16,10 +16,13 @@ from training.audit.checks.subject import Subject
 from training.audit.finding import Finding
 from training.config import TOWERS
 
-FALSE_ALARM = 1e-10  # of one comparison
-DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
-
 Values = NDArray[np.float64]
+
+FALSE_ALARM = 1e-10  # of one comparison
+STEPS: Values = np.exp2(-np.arange(4.0, 20.0))
+"""In standard deviations: from steps that noise hardly feels to what float32 resolves."""
+PHASED = 4_096  # draws that are looked at for steps
+DRAWS, LEAST_REPEATS, MOST_REPEATS = 5_000, 3, 60  # of each mechanism in each silo
 
 
 def shape_of_sums() -> list[Finding]:
@@ -42,7 +45,14 @@ def shape_of_steps() -> list[Finding]:
     for words, step in (("everyone in the batch", EVERYONE), ("nobody in the batch", NOBODY)):
         parts = [_of_steps(world, silo, step) for silo in range(len(world.federation.silos))]
         found += _findings(f"{TOWERS}, {words}", parts)
-    return found
+    return [*found, _empty([sum_ for _, sum_ in parts])]
+
+
+def _empty(sums: list[Values]) -> Finding:
+    """The last parts' sums, of steps with nobody: one in 10^4 has somebody, two of three in 10^8."""
+    filled = sum(bool(sum_.any()) for sum_ in sums)
+    words = f"{filled} of {len(sums)} silos have somebody in a step in which nobody is sampled"
+    return Finding("shape", filled <= 1, filled, 1, words)
 
 
 Part = tuple[Values, Values]
@@ -71,6 +81,8 @@ def _findings(name: str, parts: list[Part]) -> list[Finding]:
         "shape": chance.of_shape(np.concatenate([values.ravel() for values in noise])),
         "evenness": _evenness(noise),
         "copies": _copies(noise),
+        "wholes": _wholes(noise),
+        "grid": {"multiples of a step": chance.of_phases(_some(noise), STEPS)},
     }
     return [_finding(name, aspect, found) for aspect, found in odds.items()]
 
@@ -115,6 +127,24 @@ def _copies(noise: list[Values]) -> Mapping[str, float]:
         "equal sizes in any release": chance.of_matches(np.concatenate(noise)[:, :64].ravel()),
         "neighbours and mirrored places": chance.of_autocorrelation(np.concatenate(noise)),
     }
+
+
+def _wholes(noise: list[Values]) -> Mapping[str, float]:
+    """What releases add up to, as such and with every other sign turned: no total is kept free of noise."""
+    n = noise[0].shape[1]
+    signs = np.where(np.arange(n) % 2, -1.0, 1.0)
+    every = np.concatenate(noise)
+    return {
+        "totals of releases": chance.of_variance(every.sum(axis=1) / n**0.5),
+        "totals with signs in turn": chance.of_variance(every @ signs / n**0.5),
+        "sizes of releases": chance.of_spread(np.square(every).sum(axis=1), n),
+    }
+
+
+def _some(noise: list[Values]) -> Values:
+    """From each silo and release alike."""
+    every = np.concatenate(noise)
+    return every[:, : max(1, PHASED // len(every))]
 
 
 def _finding(name: str, aspect: str, odds: Mapping[str, float]) -> Finding:

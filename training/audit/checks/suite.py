@@ -22,6 +22,7 @@ from training.audit.checks import (
     sampling,
     sensitivity,
     shape,
+    shown,
 )
 from training.audit.checks.bench import bench
 from training.audit.checks.shared import one_build
@@ -49,7 +50,7 @@ CHECKS: dict[str, Check] = {
         sampling.independence_of_samples,
         freshness.freshness,
         accounting.charged_steps,
-        accounting.person_epsilon,
+        shown.person_epsilon,
         accounting.public_divisor,
         books.charged_before_drawn,
         books.caps_refuse,
@@ -78,6 +79,7 @@ def prepare() -> None:
         world.plan(towers).epsilon()
     for plan in (shape.plan_of(world), independence.plan_of(world), books.small_plan(world)):
         plan.epsilon()
+    world.plan(accounting.FEW, rounds=accounting.ROUNDS).epsilon()
     egress.plan_of(world.neighbour).epsilon()
     published.plan_of(world).epsilon()
     dependency_hash()

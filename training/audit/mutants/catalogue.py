@@ -6,13 +6,17 @@ from importlib.metadata import entry_points
 
 from training.audit.mutants import (
     books,
+    corners,
     forgetting,
     gradients,
+    later,
     noise,
     persons,
     replies,
     sampling,
     shapes,
+    shown,
+    sources,
     telling,
 )
 from training.audit.mutants.registry import Mutant, mutants_of
@@ -29,5 +33,9 @@ MUTANTS: dict[str, Mutant] = (
     | telling.MUTANTS
     | replies.MUTANTS
     | forgetting.MUTANTS
+    | later.MUTANTS
+    | sources.MUTANTS
+    | corners.MUTANTS
+    | shown.MUTANTS
     | mutants_of(*(point.load() for point in entry_points(group=GROUP)))
 )

@@ -43,13 +43,13 @@ def a_retried_block_is_free() -> Iterator[Replacement]:
 
 def what_is_open_is_not_spent() -> Iterator[Replacement]:
     """What is shown leaves out reservations that were never closed: nothing was handed over."""
-    charges, events = views.own_charges, views.own_events
+    reservations, events = views.own_reservations, views.own_events
 
     def closed(rows: views.Rows) -> views.Rows:
         done = {row.reservation for row in rows if row.kind in ("commit", "void")}
         return tuple(row for row in rows if row.kind != "reserve" or row.id in done)
 
-    yield views, "own_charges", lambda rows: charges(closed(rows))
+    yield views, "own_reservations", lambda rows: reservations(closed(rows))
     yield views, "own_events", lambda rows, **options: events(closed(rows), **options)
 
 

@@ -72,13 +72,13 @@ def exact_counts_in_the_report() -> Iterator[Replacement]:
 
 def given_up_is_not_spent() -> Iterator[Replacement]:
     """A reservation that was given up is left out of what is shown: nothing of it was released."""
-    charges, events = views.own_charges, views.own_events
+    reservations, events = views.own_reservations, views.own_events
 
     def kept(rows: views.Rows) -> views.Rows:
         voided = {row.reservation for row in rows if row.kind == "void"}
         return tuple(row for row in rows if row.id not in voided)
 
-    yield views, "own_charges", lambda rows: charges(kept(rows))
+    yield views, "own_reservations", lambda rows: reservations(kept(rows))
     yield views, "own_events", lambda rows, **options: events(kept(rows), **options)
 
 
