@@ -28,12 +28,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """A request: method, path (as it is, not quoted), query string, JSON body or bytes as they are."""
+    """A request: method, path (as it is, not quoted), query string, JSON body or bytes as they are.
+
+    request_id: what it calls itself, by default the same for all; None leaves that to the server
+    """
 
     method: str
     path: str
     query: str = ""
     body: Any = None
+    request_id: str | None = "audit"
 
     def content(self) -> bytes:
         """The body as it is sent."""
@@ -49,7 +53,7 @@ class InProcess:
         self._app, self._runner = app, asyncio.Runner()
 
     def ask(self, call: Call) -> Answer:
-        """The whole answer to one call, under an id that is the same for all."""
+        """The whole answer to one call."""
         return self._runner.run(self._ask(call))
 
     def close(self) -> None:
@@ -70,7 +74,8 @@ class InProcess:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = {"content-type": "application/json", REQUEST_ID: "audit", "content-length": len(content)}
+        headers = {"content-type": "application/json", "content-length": len(content)}
+        headers |= {} if call.request_id is None else {REQUEST_ID: call.request_id}
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from recsys.silos.config import SiloConfig
+from recsys.silos.event_store import OnlineEventStore
+from recsys.silos.events import Event
 
 _READ = (
     "name",
@@ -17,6 +20,7 @@ _READ = (
     "folder",
     "timezone",
     "ordering",
+    "data_until",
     "life_events",
     "life_plan",
     "followups_exclude",
@@ -43,6 +47,15 @@ def copied(silo: Path, folder: Path) -> Path:
     # Texts, numbers and lists of texts look the same in TOML and JSON.
     path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items()), "utf-8")
     return path
+
+
+def add_newest(silo: Path, customer_id: str, item_id: str, at: datetime) -> None:
+    """Give the copy an online event of the customer's at this moment, if it takes any."""
+    online = SiloConfig.load(silo).online
+    if online is not None:
+        store = OnlineEventStore(online)
+        store.append([Event("audit-newest", customer_id, item_id, "purchase", 1.0, at)])
+        store.close()
 
 
 def _copy(online: Path, to: Path) -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.data.contracts import Table
 from recsys.errors import ConfigError
 from recsys.silos.config import SiloConfig
+from serving.audit.asgi import Answer
 from serving.audit.collisions import event_ids_of, posted
-from serving.audit.copies import copied
-from serving.audit.questions import Question, of_anybody, of_customer
+from serving.audit.copies import add_newest, copied
+from serving.audit.lists import has_list, rows_of_others
+from serving.audit.questions import METRICS, Question, grown, of_anybody, of_customer, untimed
+from serving.audit.request_ids import CALLS, faults
 from serving.audit.world import Server
 
 ITEMS = 3
@@ -35,9 +39,11 @@ def neighbours_at_the_server(
 
     Both silos are served from copies of their event stores and nothing of them is changed. At most `most` of
     the other customers ask for all that the API has, post events under ids of the missing customer's, ask
-    again, and with `restart` once more after one. Answers are compared byte for byte, without what is the
-    missing customer's own (rows of that customer in a page of all due lists) and without how long things
-    took; what is logged is compared too.
+    again, and with `restart` once more after one. The missing customer has asked the same before them, and
+    has the newest event. Answers are compared byte for byte, without what is the missing customer's own (rows
+    of that customer in a page of all due lists) and without how long things took; what is logged, where the
+    clock of a demonstration starts and the due list as a file are compared too. Ids of requests are looked at
+    by themselves.
 
     bundle: its folder; silo, neighbour: each a silo.toml, the second without `gone`; now: the moment at which
     both clocks stand, aware (default: `data_until` of the first silo, or the clock).
@@ -49,6 +55,7 @@ def neighbours_at_the_server(
             copied(path, Path(folder) / name) for path, name in ((silo, "with"), (neighbour, "without"))
         ]
         ids = event_ids_of(places[0], gone)
+        add_newest(places[0], gone, _any_item(places[0]), moment)
         found = _Findings()
         for start, name in enumerate(("", ", after a restart") if restart else ("",)):
             servers = [Server(bundle, place, moment) for place in places]
@@ -57,6 +64,10 @@ def neighbours_at_the_server(
             finally:
                 for server in servers:
                     server.close()
+        model = servers[1].state.bundle
+        if has_list(model, places[1]):
+            lists = [rows_of_others(model, place, gone, moment) for place in places]
+            found.add("due list as a file", "rows of the others", *lists)
         return found.told()
 
 
@@ -94,6 +105,7 @@ def _compare(
     others = state.profiles.customers()
     if gone in others:
         raise ConfigError(f"customer {gone!r} is in the second silo too; take all of the customer's rows out")
+    found.add("clock", f"the start{when}", *(server.started_at for server in servers))
     chosen = others[:: max(1, -(-len(others) // most))]
     items = [state.catalogue.item_ids[place] for place in np.flatnonzero(state.assortment.sold)[:ITEMS]]
     questions = [*_asked(chosen, others, items)]
@@ -101,11 +113,33 @@ def _compare(
         consenting = {one for one in chosen if state.profiles.consent(one)}
         questions += [*posted(chosen, consenting, gone, ids, items, now), *questions]
     questions += of_anybody(items)
+    before = _after_the_missing_one(servers, gone, items, found, when)
     answers = [server.ask(question.call for question in questions) for server in servers]
     for question, one, other in zip(questions, *answers, strict=True):
         where = f"{question.call.method} {question.call.path}{when}"
         found.add(question.kind, where, question.seen(one), question.seen(other))
+    found.add("metrics", f"what was counted{when}", *map(grown, before, _metrics(servers)))
+    wrong = faults(*(server.ask(CALLS) for server in servers))
+    found.add("request ids", f"{', '.join(wrong)}{when}", wrong, [])
     found.add("logs", f"what was logged{when}", servers[0].logs, servers[1].logs)
+
+
+def _after_the_missing_one(
+    servers: Sequence[Server], gone: str, items: Sequence[str], found: _Findings, when: str
+) -> list[Answer]:
+    """The metrics once the missing customer, nobody to the second server, has asked all that others ask."""
+    found.add("metrics", f"the start{when}", *map(untimed, _metrics(servers)))
+    for server in servers:
+        server.ask(question.call for question in of_customer(gone, None, items))
+    return _metrics(servers)
+
+
+def _metrics(servers: Sequence[Server]) -> list[Answer]:
+    return [answer for server in servers for answer in server.ask([METRICS])]
+
+
+def _any_item(silo: Path) -> str:
+    return str(SiloConfig.load(silo).base_silo().read(Table.ITEMS)["item_id"][0].as_py())
 
 
 def _asked(chosen: Sequence[str], others: Sequence[str], items: Sequence[str]) -> Iterator[Question]:

@@ -18,7 +18,7 @@ def whole(answer: Answer) -> object:
     return answer
 
 
-def untimed(answer: Answer) -> object:
+def untimed(answer: Answer) -> tuple[int, list[str]]:
     """Metrics but for times."""
     lines = answer.body.decode().splitlines()
     return answer.status, [line for line in lines if not any(word in line for word in TIMED)]
@@ -71,7 +71,7 @@ def of_customer(customer_id: str, before: str | None, items: Sequence[str]) -> I
 
 
 def of_anybody(items: Sequence[str]) -> Iterator[Question]:
-    """What is the same for everybody: items, forecasts, the model, health, metrics and errors."""
+    """What is the same for everybody: items, forecasts, the model, health and errors."""
     for item in items:
         yield Question("items", Call("GET", f"/v1/items/{item}/similar", "k=5"))
     for path in ("/v1/demand", "/v1/model", "/health/live", "/health/ready", "/"):
@@ -90,4 +90,20 @@ def of_anybody(items: Sequence[str]) -> Iterator[Question]:
         Call("GET", "/v1/nothing"),
     ):
         yield Question("errors", wrong)
-    yield Question("metrics", Call("GET", "/metrics"), untimed)
+
+
+METRICS = Call("GET", "/metrics")
+
+
+def counted(answer: Answer) -> dict[str, float]:
+    """Metrics by name and labels, but for times."""
+    _, lines = untimed(answer)
+    pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def grown(before: Answer, after: Answer) -> object:
+    """By how much which metrics have changed."""
+    start = counted(before)
+    changes = {name: value - start.get(name, 0.0) for name, value in counted(after).items()}
+    return {name: change for name, change in changes.items() if change}

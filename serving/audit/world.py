@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
+from serving import clock
 from serving.app import app_of
 from serving.audit.asgi import Answer, Call, InProcess
 from serving.clock import Clock
 from serving.loading import load_state
 from serving.settings import Settings
+
+LATER = timedelta(days=30)
+"""Servers start so long after the moment: a demonstration's clock is set back from there."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,21 @@ class Kept(logging.Handler):
 
 
 class Server:
-    """One silo served: what it answers to calls, and what it logs from its start on."""
+    """One silo served: what it answers to calls, and what it logs from its start on.
+
+    started_at: what its own clock, that of a demonstration, said when it had been loaded; Unix seconds
+    """
 
     def __init__(self, bundle: Path, silo: Path, now: datetime) -> None:
         """Raises what `load_state` raises."""
         self._logs, self._root = Kept(silo.parent), logging.getLogger()
         self._logging(on=True)
         try:
-            settings = Settings(bundle=bundle, silo=silo, demo=True, demo_clock=False)
-            self.state = replace(load_state(settings), clock=StoppedClock(at=now.timestamp()))
+            settings = Settings(bundle=bundle, silo=silo, demo=True, demo_clock=True)
+            with patch.object(clock, "time", SimpleNamespace(time=(now + LATER).timestamp)):
+                loaded = load_state(settings)
+                self.started_at = loaded.clock.seconds()
+            self.state = replace(loaded, clock=StoppedClock(at=now.timestamp()))
             self._client = InProcess(app_of(self.state))
         finally:
             self._logging(on=False)

@@ -15,12 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from recsys.data.history import Histories
 from recsys.errors import ConfigError
 from recsys.silos.event_store import OnlineEventStore
 from recsys.silos.online import Event
+from serving import audit_mutants
 from serving.audit import neighbours_at_the_server
 from serving.customers.profiles import Profiles
 from serving.events.known import KnownEvents
+from serving.replenishment import lister
 from tests.serving.builder import NEW, PERSONAL_ONLY, TASTE, make_silo
 
 
@@ -62,6 +65,7 @@ def test_the_real_server_holds_and_nothing_of_the_silo_is_changed(
     assert failed(found) == []
     kinds = {what.partition(":")[0] for _, what in found}
     assert kinds >= {"recommendations", "replenishment", "due list", "events", "metrics", "errors", "logs"}
+    assert kinds >= {"clock", "request ids", "due list as a file"}
     assert digests(pair[0].parent) | digests(pair[1].parent) == before
 
 
@@ -113,9 +117,29 @@ def _a_log_counts_customers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Profiles, "__init__", init)
 
 
+def _a_file_flags_by_how_many_are_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dormant(h: Histories, now: int) -> Any:
+        customers = len(h.offsets) - 1
+        return np.full(customers, customers % 2 == 0)
+
+    monkeypatch.setattr(lister, "dormant", dormant)
+
+
+def _broken_as(mutant: Callable[[], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    def leak(monkeypatch: pytest.MonkeyPatch) -> None:
+        for target, attribute, broken in mutant():
+            monkeypatch.setattr(target, attribute, broken)
+
+    return leak
+
+
 @pytest.mark.parametrize(
     ("leak", "kind"),
     [
+        (_broken_as(audit_mutants.server_keeps_answers_without_the_customer), "recommendations"),
+        (_broken_as(audit_mutants.server_sets_its_clock_by_the_newest_event), "clock"),
+        (_broken_as(audit_mutants.server_counts_requests), "request ids"),
+        (_a_file_flags_by_how_many_are_in_it, "due list as a file"),
         (_known_by_id_alone, "history"),
         (_a_page_tells_how_many_are_there, "history"),
         (_a_log_counts_customers, "logs"),

@@ -79,3 +79,30 @@ def test_a_coordinate_without_noise_is_found():
     assert chance.of_squares(np.square(many).sum(axis=0), 12) < CERTAIN
     assert chance.of_variance(many * 0.8) < CERTAIN
     assert chance.of_mean(many + 0.2) < CERTAIN
+
+
+STEPS = np.geomspace(0.001, 0.1, 40)
+
+
+@pytest.mark.parametrize("step", [0.001, 0.02, 0.1])
+def test_noise_in_multiples_of_a_step_is_found(step):
+    steps = np.append(STEPS, step)
+    assert chance.of_phases(np.round(normals(2_000) / step) * step, steps) < CERTAIN
+    assert chance.of_phases(normals(2_000), steps) > USUAL
+
+
+def test_noise_in_multiples_of_a_step_is_found_where_the_grid_is_shifted():
+    assert chance.of_phases(np.round(normals(2_000) / 0.02) * 0.02 + 0.007, np.array([0.02])) < CERTAIN
+
+
+@pytest.mark.parametrize("freedom", [1, 4, 12])
+def test_sums_of_squares_that_vary_too_much_or_too_little_are_found(freedom):
+    squares = np.square(normals(freedom, 1_000, seed=freedom)).sum(axis=0)
+    assert chance.of_spread(squares, freedom) > USUAL
+    assert chance.of_spread(np.full(1_000, freedom - 0.5), freedom) < CERTAIN
+    uneven = np.concatenate([squares[:500] * 0.3, squares[500:] * 1.7])
+    assert chance.of_spread(uneven, freedom) < CERTAIN
+
+
+def test_one_sum_of_squares_beyond_every_table_is_found():
+    assert chance.of_spread(np.append(np.square(normals(12, 99)).sum(axis=0), 1e6), 12) < CERTAIN

@@ -23,6 +23,7 @@ STEPS = 7
 FEW = DpSgdPlan(clip_norm=0.3, noise_multiplier=4.0, sampling_rate=0.1, steps=STEPS)
 ROUNDS = {RHYTHM: 2, POPULARITY: 2}
 ROUNDING = 1e-6
+FEWER = 20  # registered customers of a silo: less than a tenth of those who are there
 
 
 def charged_steps() -> list[Finding]:
@@ -67,16 +68,25 @@ def _repeated_step(world: Bench) -> Finding:
 
 
 def public_divisor() -> list[Finding]:
-    """The server's step from the same noised sums, planned over two neighbouring worlds."""
-    worlds = {"the world": bench(), "the world without one customer": bench().neighbour}
-    drawn = np.random.default_rng(0).normal(size=(len(bench().federation.silos), 50)).astype(np.float32)
+    """The server's step from the same noised sums, planned over two neighbouring worlds.
+
+    Once as the bench is, and once where silos have registered far fewer customers than they have.
+    """
+    return [
+        *_divisors(bench(), bench().neighbour),
+        *_divisors(bench().registering(FEWER), bench().neighbour.registering(FEWER)),
+    ]
+
+
+def _divisors(whole: Bench, neighbour: Bench) -> list[Finding]:
+    drawn = np.random.default_rng(0).normal(size=(len(whole.federation.silos), 50)).astype(np.float32)
     gradients = []
-    for world in worlds.values():
+    for world in (whole, neighbour):
         plan = world.plan(FEW)
         sums = dict(zip(sorted(plan.registered_customers), drawn, strict=True))
         gradients.append(mean_gradient(sums, plan))
     differ = float(np.abs(gradients[0] - gradients[1]).max())
-    expected = drawn.astype(np.float64).sum(axis=0) / (FEW.sampling_rate * sum(_declared(bench())))
+    expected = drawn.astype(np.float64).sum(axis=0) / (FEW.sampling_rate * sum(_declared(whole)))
     wrong = float(np.abs(gradients[0] / expected - 1).max())
     return [
         Finding("divisor", differ == 0, differ, 0, f"one customer changes the server's step by {differ:.2e}"),

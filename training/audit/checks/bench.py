@@ -131,10 +131,17 @@ class Bench:
 
     def uncapped(self) -> Bench:
         """A copy whose silos allow what checks release, as `Subject` does."""
+        return self._declaring("epsilon_cap", CAP)
+
+    def registering(self, customers: int) -> Bench:
+        """A copy whose silos have all registered so many customers."""
+        return self._declaring("registered_customers", customers)
+
+    def _declaring(self, field: str, value: float) -> Bench:
         copy = self.copy()
         for path in copy.federation.silos:
             text = path.read_text(encoding="utf-8")
-            path.write_text(re.sub(r"(?m)^epsilon_cap = .*$", f"epsilon_cap = {CAP}", text), encoding="utf-8")
+            path.write_text(re.sub(rf"(?m)^{field} = .*$", f"{field} = {value}", text), encoding="utf-8")
         return copy
 
     def scratch(self) -> Path:

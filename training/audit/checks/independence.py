@@ -142,7 +142,9 @@ def _odds(one: Values, other: Values) -> float:
 def _sizes(drawn: Sequence[Drawn]) -> Finding:
     """Noise of each message, both halves of it and all of it, in the deviation that was charged."""
     odds = {
-        f"{one.stage[6:]}, {part}": min(1.0, 3 * len(drawn) * chance.of_variance(values))
+        f"{one.stage[6:]}, round {one.number}, {one.moment}, silo {one.silo}, {part}": min(
+            1.0, 3 * len(drawn) * chance.of_variance(values)
+        )
         for one in drawn
         for part, values in zip(("all", "first half", "last half"), _parts(one.noise), strict=True)
     }

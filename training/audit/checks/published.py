@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,9 @@ from recsys.privacy.plan import PrivacyPlan
 from recsys.silos.config import SiloConfig
 from training import coordinator, spend
 from training.audit.checks.bench import Bench, bench
+from training.audit.checks.earlier import spend_before
 from training.audit.checks.shared import once_for_a_build
+from training.audit.checks.told import recorder
 from training.audit.finding import Finding
 from training.config import TrainingConfig
 from training.config_file import load_config
@@ -54,10 +56,11 @@ STAMP = re.compile(r"\d{8}[T-]?\d{6}[-\w]*|\d{4}-\d\d-\d\d[T ][\d:.+Z-]+|[0-9a-f
 
 @dataclass
 class Written:
-    """All that a run left outside the silos' folders, by place."""
+    """All that a run left outside the silos' folders, by place; and the world of those silos."""
 
     folder: Path
     bundle: Path
+    world: Bench
     facts: dict[str, object] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -84,7 +87,7 @@ def whole_run() -> Written:
 
 
 def plan_of(world: Bench) -> PrivacyPlan:
-    """The plan of the run, which its coordinator makes again."""
+    """The plan of the run, which its coordinator makes again; an earlier run has spent something already."""
     silos = world.federation.silo_configs()
     return make_plan(
         _config(world, world.root),
@@ -110,9 +113,10 @@ def _run(world: Bench) -> Written:
         lines.append(" ".join(map(str, line)))
 
     recorded = list[Any]()
-    with _same_sums(), patch.object(coordinator, "record_run", _recorder(recorded)):
+    spend_before(world, plan_of(world))
+    with _same_sums(), patch.object(coordinator, "record_run", recorder(recorded)):
         result = run_training(_config(world, output), progress=noted, resume=False)
-    written = Written(output, result.bundle_folder, seconds=result.report["seconds"])
+    written = Written(output, result.bundle_folder, world, seconds=result.report["seconds"])
     written.facts = {f"progress {n}": line for n, line in enumerate(lines)}
     written.facts |= {f"record/{key}": value for key, value in _flat(recorded)}
     for path in sorted(file for file in output.rglob("*") if file.is_file()):
@@ -134,19 +138,6 @@ def _same_sums() -> Iterator[None]:
 
     with patch.object(Reservation, "release", release):
         yield
-
-
-def _recorder(kept: list[Any]) -> Callable[..., Any]:
-    """Stands for MLflow, whose database takes longer to make than a run: keeps what it would be told."""
-
-    class Recorded:
-        name, version = "recommender", 1
-
-    def record(session: Any, report: Any, curves: Any) -> Any:
-        kept.append({"report": report, "curves": curves, "config": session.config.identity()})
-        return Recorded
-
-    return record
 
 
 def _content(path: Path) -> Iterator[tuple[str, object]]:

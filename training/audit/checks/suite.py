@@ -10,10 +10,13 @@ from recsys.privacy.ledger_provenance import dependency_hash
 from training.audit.checks import (
     accounting,
     books,
+    composition,
     egress,
     freshness,
     hostile,
+    impossible,
     independence,
+    lifetime,
     noise,
     offered,
     online,
@@ -46,24 +49,34 @@ CHECKS: dict[str, Check] = {
         sensitivity.coupling,
         hostile.exactness_of_steps,
         online.online_neighbours,
+        impossible.broken_rows,
         sampling.sampling,
         sampling.independence_of_samples,
         freshness.freshness,
         accounting.charged_steps,
         shown.person_epsilon,
         accounting.public_divisor,
+        composition.composed_steps,
         books.charged_before_drawn,
         books.caps_refuse,
         books.tampering,
         receipts.receipts,
         egress.egress_of_a_run,
         published.published_model,
+        lifetime.lifetime_of_a_run,
         offered.neighbours_at_the_server,
     )
 }
 
 # Imported in the middle of their work by what the checks run; of the code alone, and a second each.
-LAZY = ("torch._dynamo", "dp_accounting.pld", "onnx.checker", "onnx.helper", "recsys.towers.export")
+LAZY = (
+    "mlflow.entities",
+    "torch._dynamo",
+    "dp_accounting.pld",
+    "onnx.checker",
+    "onnx.helper",
+    "recsys.towers.export",
+)
 
 
 def prepare() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -28,10 +28,14 @@ def with_online(world: Bench) -> Bench:
     return copy
 
 
-def with_impossible_rows(world: Bench) -> Bench:
-    """One consenting customer more, who has bought what is not there, never, in numbers that are none."""
+def with_impossible_rows(world: Bench, *, sound: int = 0) -> Bench:
+    """One consenting customer more, who has bought what is not there, never, in numbers that are none.
+
+    sound: purchases of that customer that are as they should be, of every item that the silo lists in turn
+    """
     folder = world.federation.silo_configs()[0].folder
-    rows, customers = (pq.read_table(folder / f"{table}.parquet") for table in ("interactions", "customers"))
+    names = ("interactions", "customers", "items")
+    rows, customers, items = (pq.read_table(folder / f"{name}.parquet") for name in names)
     one = rows.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible"}
     wrong: list[dict[str, Any]] = [
         {"quantity": float("nan")},
@@ -50,7 +54,21 @@ def with_impossible_rows(world: Bench) -> Bench:
     ]
     newcomer = customers.slice(0, 1).to_pylist()[0] | {"customer_id": "impossible", "consent_training": True}
     newcomer |= {"person_key": "impossible"} if "person_key" in newcomer else {}
+    broken += _sound(one, items["item_id"].to_pylist(), sound)
     for table, name, added in ((rows, "interactions", broken), (customers, "customers", [newcomer])):
         grown = pa.concat_tables([table, pa.Table.from_pylist(added, schema=table.schema)])
         pq.write_table(grown, folder / f"{name}.parquet")
     return world
+
+
+def _sound(one: dict[str, Any], items: list[str], count: int) -> list[dict[str, Any]]:
+    return [
+        one
+        | {
+            "event_id": f"sound-{number}",
+            "event": "purchase",
+            "item_id": items[number % len(items)],
+            "timestamp": one["timestamp"] - timedelta(hours=number),
+        }
+        for number in range(count)
+    ]

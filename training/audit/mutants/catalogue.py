@@ -13,6 +13,7 @@ from training.audit.mutants import (
     noise,
     persons,
     replies,
+    rows,
     sampling,
     shapes,
     shown,
@@ -33,6 +34,7 @@ MUTANTS: dict[str, Mutant] = (
     | telling.MUTANTS
     | replies.MUTANTS
     | forgetting.MUTANTS
+    | rows.MUTANTS
     | later.MUTANTS
     | sources.MUTANTS
     | corners.MUTANTS
