@@ -52,18 +52,16 @@ class WholeSum:
         self.low = torch.zeros(shape, dtype=torch.int64)
         self.high: Tensor | None = None
 
-    def carry(self) -> None:
-        """Keep in `low` what is below 2^CARRY_BITS, all else in `high`."""
+    def carry(self) -> Tensor:
+        """Keep in `low` what is below 2^CARRY_BITS, all else in `high`, which it returns."""
         carried = self.low >> CARRY_BITS
         self.low &= (1 << CARRY_BITS) - 1
         self.high = carried if self.high is None else self.high + carried
+        return self.high
 
     def limbs(self, count: int) -> list[Tensor]:
         """The sum as so many numbers: 2, carried once more, or 1, if `low` is known to hold all of it."""
-        if count == 1:
-            return [self.low]
-        self.carry()
-        return [self.low, *([] if self.high is None else [self.high])]
+        return [self.low] if count == 1 else [self.low, self.carry()]
 
 
 def value(limbs: list[Tensor], step: float) -> Tensor:
